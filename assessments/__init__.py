@@ -1,0 +1,1 @@
+"""Rounds, focus groups, Kobo, review, coverage, figures."""

@@ -1,0 +1,1 @@
+"""Who may log in: the user model, the sign-in, the language of the reader, hashed API tokens. Rights live in locations.UnitScope."""

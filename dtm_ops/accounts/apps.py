@@ -1,0 +1,17 @@
+from django.apps import AppConfig
+from django.contrib.admin.apps import AdminConfig as DjangoAdminConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class AccountsConfig(AppConfig):
+    name = "dtm_ops.accounts"
+    label = "accounts"
+    verbose_name = _("Accounts")
+    default = True
+
+
+class AdminConfig(DjangoAdminConfig):
+    """The stock admin with our own site class: its door is opened by a role, not by a flag alone."""
+
+    default_site = "dtm_ops.accounts.site.DeskSite"
+    default = False

@@ -1,0 +1,53 @@
+"""Moving a status. Every app's one status function ends here; nothing else writes a status."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.contenttypes.models import ContentType
+from django.db import models, transaction
+from django.utils import timezone
+
+from dtm_ops.common.errors import TransitionNotAllowed
+from dtm_ops.records.models import StatusChange
+
+
+def change_status(
+    row: models.Model,
+    new: str,
+    *,
+    allowed: Mapping[str, frozenset[str]],
+    by: AbstractBaseUser | None,
+    field: str = "status",
+    reason: str = "",
+    text: str = "",
+    at: datetime | None = None,
+    also: Mapping[str, object] | None = None,
+) -> StatusChange:
+    """Compare and swap: the status, the columns that go with it (``also``) and the history row, together or not at all.
+
+    ``allowed`` names for each status those that may follow it. The comparison is made in the database against the status
+    that ``row`` was read with: if somebody else moved it meanwhile, nothing is written and ``TransitionNotAllowed`` says so.
+    """
+    old = getattr(row, field)
+    if new not in allowed.get(old, frozenset()):
+        raise TransitionNotAllowed(row, old=old, new=new)
+    with transaction.atomic():
+        values = {field: new, **(also or {})}
+        swapped = type(row)._base_manager.filter(pk=row.pk, **{field: old}).update(**values)
+        if not swapped:
+            raise TransitionNotAllowed(row, old=old, new=new, meanwhile=True)
+        change = StatusChange.objects.create(
+            subject_type=ContentType.objects.get_for_model(row),
+            subject_id=row.pk,
+            field=field,
+            old=old,
+            new=new,
+            by=by,
+            at=at or timezone.now(),
+            reason=reason,
+            text=text,
+        )
+    for name, value in values.items():
+        setattr(row, name, value)
+    return change

@@ -1,0 +1,57 @@
+"""Production: outside servers, no defaults for anything that is secret or an address, and no demo."""
+
+from dtm_ops.settings import environment
+from dtm_ops.settings.base import *  # noqa: F403  settings modules of Django are star imports by its own design
+
+DEBUG = False
+ALLOWED_HOSTS = environment.words("ALLOWED_HOSTS")
+CSRF_TRUSTED_ORIGINS = [f"https://{host}" for host in ALLOWED_HOSTS]
+
+SECRET_KEY = environment.secret("SECRET_KEY")
+if len(SECRET_KEY) < 50:
+    raise environment.stop("SECRET_KEY is shorter than 50 characters")
+# The first key encrypts, all of them decrypt: put a new one in front to rotate.
+FIELD_ENCRYPTION_KEYS = [key.strip() for key in environment.secret("FIELD_ENCRYPTION_KEYS").split(",") if key.strip()]
+
+DATABASES = {"default": environment.database(environment.secret("DATABASE_URL"))}
+DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
+
+_redis_url = environment.secret("REDIS_URL")
+if not _redis_url.startswith(("redis://", "rediss://", "unix://")):
+    raise environment.stop("REDIS_URL must begin with redis://, rediss:// or unix://")
+CELERY_BROKER_URL = _redis_url
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": _redis_url,
+        "KEY_PREFIX": "dtm-ops",
+    },
+}
+
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+STATIC_ROOT = environment.text("STATIC_ROOT", default=str(STATIC_ROOT))  # noqa: F405
+
+SECURE_SSL_REDIRECT = environment.flag("SECURE_SSL_REDIRECT", default=True)
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_REDIRECT_EXEMPT = [r"^health/$"]
+SECURE_HSTS_SECONDS = environment.number("SECURE_HSTS_SECONDS", default=31_536_000)
+SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+SECURE_HSTS_PRELOAD = True
+SESSION_COOKIE_SECURE = True
+CSRF_COOKIE_SECURE = True
+# Behind one proxy the address of the visitor is the last that the proxy added; without it everybody shares one lock.
+AXES_IPWARE_PROXY_COUNT = environment.number("PROXY_COUNT", default=1)
+
+with environment._named("EMAIL_URL"):
+    EMAIL_CONFIG = environment._env.email_url("EMAIL_URL", default="consolemail://")
+EMAIL_BACKEND = EMAIL_CONFIG["EMAIL_BACKEND"]
+SUPPORT_CONTACT = environment.text("SUPPORT_CONTACT", default="")
+
+SENTRY_DSN = environment.secret("SENTRY_DSN", default="")
+if SENTRY_DSN:
+    import sentry_sdk  # only installed by requirements/production.txt
+
+    sentry_sdk.init(dsn=SENTRY_DSN, send_default_pii=False, include_local_variables=False)

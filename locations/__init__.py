@@ -1,0 +1,1 @@
+"""The gazetteer: units of administration, their names and validity, and who may see which of them."""

@@ -1,0 +1,1 @@
+"""The roster: people, form kinds, training sessions, attendance, certificates."""
