@@ -1,0 +1,141 @@
+"""States of the work, with the steps that are allowed between them. Nothing else knows these tables."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class RoundStatus(models.TextChoices):
+    PLANNED = "planned", _("planned")
+    OPEN = "open", _("open")
+    CLOSED = "closed", _("closed")
+
+
+ROUND_STEPS: dict[str, frozenset[str]] = {
+    RoundStatus.PLANNED: frozenset({RoundStatus.OPEN}),
+    RoundStatus.OPEN: frozenset({RoundStatus.CLOSED}),
+    RoundStatus.CLOSED: frozenset({RoundStatus.OPEN}),
+}
+
+
+class TargetStatus(models.TextChoices):
+    """``shortfall``: closed without full coverage, with the reason."""
+
+    OPEN = "open", _("open")
+    EXCLUDED = "excluded", _("excluded")
+    INACCESSIBLE = "inaccessible", _("inaccessible")
+    SHORTFALL = "shortfall", _("closed with shortfall")
+
+
+TARGET_STEPS: dict[str, frozenset[str]] = {
+    status: frozenset(TargetStatus.values) - {status} for status in TargetStatus.values
+}
+
+
+class FocusGroupStatus(models.TextChoices):
+    PLANNED = "planned", _("planned")
+    HELD = "held", _("held")
+    CANCELLED = "cancelled", _("cancelled")
+
+
+FOCUS_GROUP_STEPS: dict[str, frozenset[str]] = {
+    FocusGroupStatus.PLANNED: frozenset({FocusGroupStatus.HELD, FocusGroupStatus.CANCELLED}),
+    FocusGroupStatus.HELD: frozenset({FocusGroupStatus.PLANNED}),
+    FocusGroupStatus.CANCELLED: frozenset({FocusGroupStatus.PLANNED}),
+}
+
+
+class AssignmentRole(models.TextChoices):
+    MODERATOR = "moderator", _("moderator")
+    NOTE_TAKER = "note_taker", _("note-taker")
+    INTERPRETER = "interpreter", _("interpreter")
+    DRIVER = "driver", _("driver")
+
+
+class ReviewStatus(models.TextChoices):
+    RECEIVED = "received", _("received")
+    APPROVED_FIRST = "approved_first", _("approved once")
+    APPROVED = "approved", _("approved")
+    RETURNED = "returned", _("returned")
+    REJECTED = "rejected", _("rejected")
+
+
+REVIEW_STEPS: dict[str, frozenset[str]] = {
+    ReviewStatus.RECEIVED: frozenset(
+        {ReviewStatus.APPROVED_FIRST, ReviewStatus.APPROVED, ReviewStatus.RETURNED, ReviewStatus.REJECTED}
+    ),
+    ReviewStatus.APPROVED_FIRST: frozenset(
+        {ReviewStatus.APPROVED, ReviewStatus.RETURNED, ReviewStatus.REJECTED, ReviewStatus.RECEIVED}
+    ),
+    ReviewStatus.APPROVED: frozenset({ReviewStatus.RETURNED, ReviewStatus.REJECTED}),
+    ReviewStatus.RETURNED: frozenset({ReviewStatus.RECEIVED, ReviewStatus.REJECTED}),
+    ReviewStatus.REJECTED: frozenset({ReviewStatus.RECEIVED}),
+}
+
+# What a reviewer still has to decide on.
+IN_REVIEW = (ReviewStatus.RECEIVED, ReviewStatus.APPROVED_FIRST)
+
+
+class ReturnReason(models.TextChoices):
+    """Why a form goes back or is rejected; the text beside it is what the enumerator reads."""
+
+    ARITHMETIC = "arithmetic", _("the numbers do not add up")
+    PLACE = "place", _("wrong place")
+    DUPLICATE = "duplicate", _("sent twice")
+    INCOMPLETE = "incomplete", _("something is missing")
+    IMPLAUSIBLE = "implausible", _("hard to believe")
+    NOT_HELD = "not_held", _("the focus group did not take place")
+    OTHER = "other", _("other")
+
+
+class MatchState(models.TextChoices):
+    """How a submission found its target. ``by_place``: by place and form kind, without a focus group's code."""
+
+    BY_CODE = "by_code", _("by focus group code")
+    BY_PLACE = "by_place", _("by place")
+    BY_HAND = "by_hand", _("by hand")
+    UNMATCHED = "unmatched", _("not matched")
+
+
+class SyncOutcome(models.TextChoices):
+    """``closed``: the ledger closed. ``red``: it did not. ``failed``: Kobo or we broke off. ``lost``: the worker died."""
+
+    RUNNING = "running", _("running")
+    CLOSED = "closed", _("complete")
+    RED = "red", _("does not add up")
+    FAILED = "failed", _("failed")
+    LOST = "lost", _("broken off")
+
+
+class SyncTrigger(models.TextChoices):
+    BEAT = "beat", _("schedule")
+    BUTTON = "button", _("button")
+    COMMAND = "command", _("command")
+
+
+class Severity(models.TextChoices):
+    NOTE = "note", _("note")
+    WARNING = "warning", _("warning")
+    ERROR = "error", _("error")
+
+
+class IndicatorBase(models.TextChoices):
+    """What a breakdown adds up to: all who are present, or the arrivals of the round's reference year."""
+
+    PRESENT = "present", _("all who are present")
+    REFERENCE_YEAR = "reference_year", _("arrivals of the reference year")
+
+
+class Bucket(models.TextChoices):
+    """Where a target stands: the first that fits, in this order (design: every target in exactly one)."""
+
+    COVERED = "covered", _("covered")
+    IN_REVIEW = "in_review", _("in review")
+    RETURNED = "returned", _("returned for correction")
+    HELD_NO_FORM = "held_no_form", _("held, no form yet")
+    EXCLUDED = "excluded", _("excluded")
+    INACCESSIBLE = "inaccessible", _("inaccessible")
+    SHORTFALL = "shortfall", _("closed with shortfall")
+    OVERDUE = "overdue", _("overdue")
+    SCHEDULED = "scheduled", _("scheduled")
+    ASSIGNED_NO_DATE = "assigned_no_date", _("assigned, no date")
+    UNASSIGNED = "unassigned", _("not assigned")

@@ -1,0 +1,86 @@
+"""Filters of the work that read as phrases. `visible_to(user)` narrows everything that hangs on places."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from django.db.models import Q
+
+from assessments.enums import IN_REVIEW, FocusGroupStatus
+from locations.permissions import has_desk
+from locations.querysets import AnyUser, Scope, ScopedQuerySet, paths_under, scope_of
+from training.querysets import of_person
+
+if TYPE_CHECKING:
+    from assessments import models  # noqa: F401
+
+
+class RoundTargetQuerySet(ScopedQuerySet["models.RoundTarget"]):
+    unit_path = "unit__path"
+
+
+class FocusGroupQuerySet(ScopedQuerySet["models.FocusGroupSession"]):
+    unit_path = "target__unit__path"
+
+    def own_rows(self, user: AnyUser, scope: Scope) -> Q:
+        return Q(assignments__withdrawn_at=None) & of_person(user, scope, login="assignments__enumerator__user")
+
+    def visible_to(self, user: AnyUser) -> "FocusGroupQuerySet":
+        # By key: the join over assignments must not list a focus group twice.
+        return self.filter(pk__in=super().visible_to(user).values("pk"))
+
+    def coming(self, now: datetime) -> "FocusGroupQuerySet":
+        return self.filter(Q(starts_at=None) | Q(ends_at__gte=now), status=FocusGroupStatus.PLANNED)
+
+
+class SessionAssignmentQuerySet(ScopedQuerySet["models.SessionAssignment"]):
+    unit_path = "focus_group__target__unit__path"
+
+    def own_rows(self, user: AnyUser, scope: Scope) -> Q:
+        return of_person(user, scope, login="enumerator__user")
+
+    def active(self) -> "SessionAssignmentQuerySet":
+        return self.filter(withdrawn_at=None)
+
+
+class RoundQuerySet(ScopedQuerySet["models.AssessmentRound"]):
+    """Rounds are the mission's: whoever has a desk sees them all; an enumerator those that they work in."""
+
+    unit_path = "targets__unit__path"
+
+    def visible_to(self, user: AnyUser) -> "RoundQuerySet":
+        if has_desk(user):
+            return self
+        login = "targets__focus_groups__assignments__enumerator__user"
+        own = Q(targets__focus_groups__assignments__withdrawn_at=None) & of_person(user, scope_of(user), login=login)
+        return self.filter(pk__in=self.model._default_manager.filter(own).values("pk"))
+
+
+class KoboFormQuerySet(ScopedQuerySet["models.KoboForm"]):
+    """Connections are the mission's as well: read by whoever has a desk."""
+
+    def visible_to(self, user: AnyUser) -> "KoboFormQuerySet":
+        return self if has_desk(user) else self.none()
+
+    def due(self, now: datetime) -> "KoboFormQuerySet":
+        return self.filter(Q(next_sync_at=None) | Q(next_sync_at__lte=now), is_active=True)
+
+
+class KoboSubmissionQuerySet(ScopedQuerySet["models.KoboSubmission"]):
+    """A row whose place is not known yet is seen by the coordinator of the person who sent it."""
+
+    unit_path = "unit__path"
+
+    def own_rows(self, user: AnyUser, scope: Scope) -> Q:
+        nowhere_yet = Q(unit=None) & paths_under(scope.paths, field="enumerator__home_unit__path")
+        return of_person(user, scope, login="enumerator__user") | nowhere_yet
+
+    def present(self) -> "KoboSubmissionQuerySet":
+        """Not deleted at Kobo."""
+        return self.filter(deleted_at=None)
+
+    def counted(self) -> "KoboSubmissionQuerySet":
+        """What may ever count: there, not a trial of a training day, readable."""
+        return self.filter(deleted_at=None, is_trial=False, is_refused=False)
+
+    def awaiting_review(self) -> "KoboSubmissionQuerySet":
+        return self.counted().filter(review_status__in=IN_REVIEW)

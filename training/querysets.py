@@ -1,0 +1,52 @@
+"""Filters of the roster that read as phrases."""
+
+from datetime import date
+from typing import TYPE_CHECKING
+
+from django.db.models import Q
+
+from locations.enums import Role
+from locations.querysets import NO_ROW, AnyUser, Scope, ScopedQuerySet
+
+if TYPE_CHECKING:
+    from training import models  # noqa: F401
+
+
+def of_person(user: AnyUser, scope: Scope, *, login: str) -> Q:
+    """Rows of the enumerator that the user is; ``login`` leads from the row to the login. Without that role: none."""
+    return Q(**{login: user}) if Role.ENUMERATOR in scope.roles else NO_ROW
+
+
+class EnumeratorQuerySet(ScopedQuerySet["models.Enumerator"]):
+    unit_path = "home_unit__path"
+
+    def own_rows(self, user: AnyUser, scope: Scope) -> Q:
+        return of_person(user, scope, login="user")
+
+    def active(self) -> "EnumeratorQuerySet":
+        return self.filter(status="active")
+
+
+class CertificateQuerySet(ScopedQuerySet["models.Certificate"]):
+    unit_path = "enumerator__home_unit__path"
+
+    def own_rows(self, user: AnyUser, scope: Scope) -> Q:
+        return of_person(user, scope, login="enumerator__user")
+
+    def valid_on(self, day: date) -> "CertificateQuerySet":
+        """Issued by that day, not yet expired, not revoked by then. The day of expiry is the last good one."""
+        return self.filter(
+            Q(expires_on=None) | Q(expires_on__gte=day), Q(revoked_on=None) | Q(revoked_on__gt=day), issued_on__lte=day
+        )
+
+
+class TrainingSessionQuerySet(ScopedQuerySet["models.TrainingSession"]):
+    """Training sessions hang on people, not on places: a coordinator sees those that own people are enrolled in, and their own."""
+
+    unit_path = "enrolments__enumerator__home_unit__path"
+
+    def own_rows(self, user: AnyUser, scope: Scope) -> Q:
+        return of_person(user, scope, login="enrolments__enumerator__user")
+
+    def visible_to(self, user: AnyUser) -> "TrainingSessionQuerySet":
+        return self.filter(pk__in=super().visible_to(user).values("pk"))
