@@ -1,14 +1,14 @@
 """Kazakh dates and numbers; Django has no Kazakh formats and would fall back to American ones.
 
-Year and month stand in the order of CLDR's Kazakh ("2022 ж. қараша"). The input formats begin with the shape that is
-shown, because a form widget writes its value with the first of them; Django adds the ISO shapes to the lists itself.
+Year and month stand in the order of CLDR's Kazakh ("2022 ж. қараша"); E is the month's name inside a phrase. The input
+formats begin with the shape that is shown, because a form widget writes its value with the first of them.
 """
 
 DATE_FORMAT = "d.m.Y"
 TIME_FORMAT = "H:i"
 DATETIME_FORMAT = "d.m.Y H:i"
-YEAR_MONTH_FORMAT = "Y ж. F"
-MONTH_DAY_FORMAT = "j F"
+YEAR_MONTH_FORMAT = "Y ж. E"
+MONTH_DAY_FORMAT = "j E"
 SHORT_DATE_FORMAT = "d.m.Y"
 SHORT_DATETIME_FORMAT = "d.m.Y H:i"
 FIRST_DAY_OF_WEEK = 1
