@@ -160,6 +160,8 @@ class AdminUnit(models.Model):
                     (_code_as_range(), RangeOperators.OVERLAPS),
                     (_date_range(), RangeOperators.OVERLAPS),
                 ],
+                # So that a file may move the dates of two units at once: the loader asks at its end.
+                deferrable=models.Deferrable.IMMEDIATE,
                 violation_error_message=_("Another unit has this code at the same time."),
             ),
         ]

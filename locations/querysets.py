@@ -143,10 +143,8 @@ class AdminUnitQuerySet(models.QuerySet["AdminUnit"]):
         return self.filter(paths_under(scope.paths, field="path") | Q(unit_id__in=scope.ancestor_ids))
 
 
-class UnitScopeQuerySet(models.QuerySet["UnitScope"]):
-    def visible_to(self, user: AnyUser) -> Self:
-        """Rights are read by who may open the gazetteer everywhere; others see none."""
-        return self if scope_of(user).everywhere else self.none()
+class UnitScopeQuerySet(ScopedQuerySet["UnitScope"]):
+    """Rights are rows of a place like others: a coordinator reads those of the own units."""
 
 
 def paths_under(paths: Iterable[str], *, field: str) -> Q:
