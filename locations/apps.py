@@ -1,3 +1,5 @@
+from pathlib import Path
+
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
@@ -5,3 +7,6 @@ from django.utils.translation import gettext_lazy as _
 class LocationsConfig(AppConfig):
     name = "locations"
     verbose_name = _("Places")
+
+    # The shipped gazetteer; another mission names its own file to the command.
+    GAZETTEER = Path(__file__).resolve().parent / "data" / "kz_admin_units.csv"
