@@ -1,0 +1,251 @@
+"""One Kobo server over HTTP: the token, brief retries, redirects, and what each kind of failure means."""
+
+import json
+import logging
+import random
+import re
+import time
+from collections.abc import Mapping
+from html import unescape
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+from urllib.parse import SplitResult, urljoin, urlsplit
+
+import requests
+from requests.auth import AuthBase
+from urllib3.exceptions import InvalidHeader, ReadTimeoutError
+from urllib3.util.retry import Retry
+
+from assessments.kobo.errors import KoboError, KoboRejected, KoboUnavailable
+from assessments.kobo.payloads import clean_text
+
+logger = logging.getLogger(__name__)
+
+MAX_RETRY_AFTER = 30.0  # seconds of one pause; a server that asks for more is left to the caller's schedule
+# No new try once this much time has passed: uWSGI kills a slow request after 120 s (502), nginx after 130 s (504), and
+# asking again for the same heavy page would only take as long again.
+RETRY_WINDOW = 60.0
+EXCERPT_LENGTH = 200
+
+_RETRY_OFTEN = frozenset({"too_many_requests", "server_unavailable", "connection_failed", "connection_cut"})
+_RETRY_ONCE = frozenset({"server_error", "not_json"})
+_HEADERS = {
+    "Accept": "application/json",
+    "Accept-Encoding": "gzip",
+    "Accept-Language": "en",  # errors are told apart by their English text where Kobo gives nothing better
+    "User-Agent": "dtm-ops",
+}
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_MAX_REDIRECTS = 5
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_UNAVAILABLE_BY_STATUS: Mapping[int, str] = {
+    408: "timed_out",
+    425: "server_unavailable",
+    429: "too_many_requests",
+    502: "server_unavailable",
+    503: "server_unavailable",
+    504: "server_unavailable",
+}
+_REJECTED_BY_STATUS: Mapping[int, str] = {
+    401: "bad_token",
+    403: "forbidden",
+    409: "conflict",
+    410: "removed_api",
+}
+
+
+class _TokenAuth(AuthBase):
+    """Given with each request, so that no `.netrc` entry replaces the header."""
+
+    def __init__(self, token: str) -> None:
+        self._value = f"Token {token}"
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = self._value
+        return request
+
+
+class KoboConnection:
+    """GET requests to one origin with one token. Safe to use from two threads at the same time."""
+
+    def __init__(
+        self,
+        base_url: str,
+        token: str,
+        *,
+        timeout: tuple[float, float],
+        retries: int,
+        backoff: float,
+        session: requests.Session | None,
+    ) -> None:
+        self.base_url, self._origin = _split_base(base_url)
+        self.host = urlsplit(self.base_url).netloc
+        self._token = token.strip()
+        if not re.fullmatch(r"[!-~]+", self._token):  # anything else breaks the header, and the error would quote it
+            raise KoboRejected("bad_token", host=self.host)
+        self._auth = _TokenAuth(self._token)
+        self._timeout = timeout
+        self._retries = retries
+        self._backoff = backoff
+        self._jitter = random.SystemRandom()
+        self._session = session or _open_session()
+
+    def close(self) -> None:
+        self._session.close()
+
+    def get_object(
+        self, path: str, params: Mapping[str, str] | None = None, *, missing: str = "no_project", **known: Any
+    ) -> dict[str, Any]:
+        """GET with brief retries. `missing` is the code for a 404; `known` goes into the params of errors."""
+        started = time.monotonic()
+        attempt = 0
+        while True:
+            try:
+                return self._get_once(path, params or {}, missing, known)
+            except KoboUnavailable as error:
+                pause = self._plan_pause(error, attempt)
+                if pause is None or time.monotonic() - started + pause > RETRY_WINDOW:
+                    raise
+                logger.info("Kobo %s: %s, next try in %.1f s", self.host, error.code, pause)
+            time.sleep(pause)
+            attempt += 1
+
+    def _plan_pause(self, error: KoboUnavailable, attempt: int) -> float | None:
+        """Seconds until the next try, None for no further try."""
+        tries = self._retries if error.code in _RETRY_OFTEN else min(self._retries, 1)
+        if attempt >= tries or error.code not in _RETRY_OFTEN | _RETRY_ONCE:
+            return None
+        asked = error.params.get("retry_after")
+        pause = float(self._backoff * 2**attempt) if asked is None else float(asked)
+        return min(pause, MAX_RETRY_AFTER) + self._jitter.uniform(0, self._backoff)
+
+    def _get_once(self, path: str, params: Mapping[str, str], missing: str, known: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            response = self._send(path, params)
+        except requests.RequestException as error:
+            raise self._classify_connection(error, known) from None
+        except ValueError:  # requests itself stumbles over a Location that is no address
+            raise KoboRejected("redirected", host=self.host, to="?") from None
+        if response.status_code != 200:
+            raise self._classify_status(response, missing, known)
+        try:
+            answer = json.loads(response.content)
+        except (ValueError, RecursionError):
+            raise KoboUnavailable("not_json", **self._describe(response, known)) from None
+        if not isinstance(answer, dict):
+            raise KoboUnavailable("bad_answer", what=type(answer).__name__, **self._describe(response, known))
+        return answer
+
+    def _send(self, path: str, params: Mapping[str, str]) -> requests.Response:
+        """One GET; follows redirects inside the server's own origin only."""
+        url, query = self.base_url + path, params or None
+        for _ in range(_MAX_REDIRECTS):
+            response = self._session.get(
+                url, params=query, headers=_HEADERS, auth=self._auth, timeout=self._timeout, allow_redirects=False
+            )
+            location = response.headers.get("Location")
+            if response.status_code not in _REDIRECTS or not location:
+                return response
+            url, query = self._join_redirect(response.url, location), None
+        raise KoboRejected("redirected", host=self.host, to=self.host)
+
+    def _join_redirect(self, url: str, location: str) -> str:
+        """Where to go next; raises unless it is on the same scheme, host and port."""
+        try:
+            joined = urljoin(url, location)
+            target = urlsplit(joined)
+            if _get_origin(target) == self._origin:
+                return joined
+            to = f"{target.scheme}://{target.netloc.rpartition('@')[2]}"
+        except ValueError:
+            to = "?"
+        raise KoboRejected("redirected", host=self.host, to=self._clean(to))
+
+    def _classify_connection(self, error: requests.RequestException, known: Mapping[str, Any]) -> KoboError:
+        inner = error.args[0] if error.args else error
+        params = {"host": self.host, "reason": self._clean(str(getattr(inner, "reason", inner))), **known}
+        # a time-out in the middle of a body comes as a ConnectionError around urllib3's own
+        if isinstance(error, requests.ReadTimeout) or isinstance(inner, ReadTimeoutError):
+            return KoboUnavailable("timed_out", **params)
+        if isinstance(error, requests.exceptions.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
+            return KoboRejected("bad_certificate", **params)
+        if isinstance(error, requests.exceptions.ChunkedEncodingError | requests.exceptions.ContentDecodingError):
+            return KoboUnavailable("connection_cut", **params)
+        return KoboUnavailable("connection_failed", **params)
+
+    def _classify_status(self, response: requests.Response, missing: str, known: Mapping[str, Any]) -> KoboError:
+        status = response.status_code
+        params = self._describe(response, known)
+        if (retry_after := _read_retry_after(response)) is not None:
+            params["retry_after"] = retry_after
+        if status == 400:
+            return _classify_bad_request(response, params)
+        if status == 404:
+            # an unknown project answers in plain text, a missing row of a project that answers in JSON
+            is_json = "json" in response.headers.get("Content-Type", "")
+            return KoboRejected(missing if is_json or "asset_uid" not in known else "no_project", **params)
+        if status in _UNAVAILABLE_BY_STATUS:
+            return KoboUnavailable(_UNAVAILABLE_BY_STATUS[status], **params)
+        if status in _REJECTED_BY_STATUS:
+            return KoboRejected(_REJECTED_BY_STATUS[status], **params)
+        if 400 <= status < 500:
+            return KoboRejected("refused", **params)
+        return KoboUnavailable("server_error" if status >= 500 else "not_json", **params)
+
+    def _describe(self, response: requests.Response, known: Mapping[str, Any]) -> dict[str, Any]:
+        excerpt = self._clean(response.content[:4_000].decode("utf-8", "replace"))
+        return {"host": self.host, "status": response.status_code, "excerpt": excerpt, **known}
+
+    def _clean(self, text: str) -> str:
+        """One short line for people: no tags, no control characters, no token."""
+        text = text.replace(self._token, "***")
+        if title := re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL):
+            text = title[1]
+        text = unescape(re.sub(r"<(script|style)\b.*?</\1>|<[^<>]*>", " ", text, flags=re.IGNORECASE | re.DOTALL))
+        text = "".join(letter if letter.isprintable() else " " for letter in clean_text(text)[: 20 * EXCERPT_LENGTH])
+        return " ".join(text.split()).replace(self._token, "***")[:EXCERPT_LENGTH]
+
+
+def _open_session() -> requests.Session:
+    session = requests.Session()
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    return session
+
+
+def _split_base(base_url: str) -> tuple[str, tuple[str, str, int | None]]:
+    """The address without its trailing parts, and its origin."""
+    shown = re.sub(r"//[^/@]*@", "//", base_url.strip())[:EXCERPT_LENGTH]
+    try:
+        parts = urlsplit(base_url.strip())
+        path = re.sub(r"/+(api/v2/?)?$", "", parts.path)
+        base = f"{parts.scheme}://{parts.netloc}{path}"
+        origin = _get_origin(parts)
+        requests.Request("GET", base + "/").prepare()
+    except (ValueError, requests.RequestException):
+        raise KoboRejected("bad_address", address=shown) from None
+    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or "@" in parts.netloc:
+        raise KoboRejected("bad_address", address=shown)
+    return base, origin
+
+
+def _get_origin(parts: SplitResult) -> tuple[str, str, int | None]:
+    return parts.scheme, parts.hostname or "", parts.port or _DEFAULT_PORTS.get(parts.scheme)
+
+
+def _classify_bad_request(response: requests.Response, params: Mapping[str, Any]) -> KoboError:
+    if b"has not been deployed" in response.content:
+        return KoboRejected("not_deployed", **params)
+    if b"Unsupported query" in response.content:
+        # kpi's words for any failure of MongoDB; for the queries of this client that is its time limit of 125 s
+        return KoboUnavailable("query_failed", **params)
+    return KoboRejected("bad_request", **params)
+
+
+def _read_retry_after(response: requests.Response) -> float | None:
+    header = response.headers.get("Retry-After")
+    if not header:
+        return None
+    try:
+        return Retry().parse_retry_after(header)
+    except (ValueError, InvalidHeader):
+        return None
