@@ -203,6 +203,11 @@ class AdminUnit(models.Model):
         return named(self.names, fallback=self.code, language=language)
 
     @property
+    def choice_label(self) -> str:
+        """Names repeat: in a list to choose from, the place above stands beside it. Reads the parent."""
+        return f"{self.name} ({self.parent.name})" if self.parent else self.name
+
+    @property
     def unit_type_name(self) -> str:
         return unit_type_name(self.unit_type)
 

@@ -25,7 +25,8 @@ def successors(code: str, day: date, *, on: date | None = None) -> list[AdminUni
     """The units that stand ``on`` a later day (today) for what ``code`` was on ``day``, in the order of their codes.
 
     The unit itself while it is in force, and everything that came out of it since: a region that lost a part is
-    answered with the part. A successor whose first day is not known counts only where the unit has closed. Empty: no such unit.
+    answered with the part. A successor whose first day is not known counts only where the unit has closed. Empty: no
+    unit had the code that day.
     """
     unit = unit_by_code(code, day)
     now = on or timezone.localdate()

@@ -13,5 +13,5 @@ class AccountsConfig(AppConfig):
 class AdminConfig(admin_apps.AdminConfig):
     """The stock admin with our own site class: its door is opened by a role, not by a flag alone."""
 
-    default_site = "dtm_ops.accounts.site.DeskSite"
+    default_site = "locations.site.DeskSite"
     default = False

@@ -26,6 +26,7 @@ OPTIONAL: Final = (
 )  # fmt: skip
 NAME_COLUMN: Final = re.compile(r"^(name|short)_([a-z]{2,3})$")
 SMALLINT_MAX: Final = 32767
+LIMITS: Final = {field.name: field.max_length or 0 for field in AdminUnit._meta.fields}
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +163,7 @@ class _Cells:
 
     def text(self, column: str, *, required: bool = False) -> str:
         value = self.row.get(column, "")
-        limit = AdminUnit._meta.get_field(column).max_length or 0
+        limit = LIMITS[column]
         if required and not value:
             self.complain(column, _("This must not be blank."))
         if len(value) > limit:
@@ -201,7 +202,7 @@ class _Cells:
 
 
 def _unit_id(text: str) -> str:
-    limit = AdminUnit._meta.get_field("unit_id").max_length or 0
+    limit = LIMITS["unit_id"]
     if not re.match(UNIT_ID_PATTERN, text) or len(text) > limit:
         raise ValueError(_("only Latin letters, digits and . _ ~ - are possible, 40 at most."))
     return text

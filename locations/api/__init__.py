@@ -1,0 +1,1 @@
+"""Read access to the gazetteer under /api/v1/."""
