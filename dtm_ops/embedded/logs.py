@@ -24,11 +24,11 @@ def fresh_log(file: Path, kept: int = 3) -> IO[bytes]:
     return file.open("ab")
 
 
-def last_lines(file: Path, count: int) -> list[str]:
-    """The last lines that are not blank, from the last 64 kB."""
+def last_lines(file: Path, count: int, *, after: int = 0) -> list[str]:
+    """The last lines that are not blank, from the last 64 kB and not before byte `after`."""
     try:
         with file.open("rb") as stream:
-            stream.seek(max(0, file.stat().st_size - 65_536))
+            stream.seek(max(after, file.stat().st_size - 65_536))
             text = stream.read().decode("utf-8", errors="replace")
     except FileNotFoundError:
         return []

@@ -22,8 +22,8 @@ def started_mark(pid: int) -> str:
         except OSError:
             return ""
         return "" if after_name[0] in "ZX" else after_name[19]
-    words = _ask_ps(pid, "state=,lstart=").split(maxsplit=1)
-    return "" if len(words) < 2 or words[0].startswith("Z") else words[1].strip()
+    state, _, started = _ask_ps(pid, "state=,lstart=").strip().partition(" ")
+    return "" if state.startswith("Z") else started.strip()
 
 
 def command_line(pid: int) -> str:
@@ -38,6 +38,9 @@ def command_line(pid: int) -> str:
 
 def members(group: int) -> list[int]:
     """The processes of a process group, zombies left out."""
+    if sys.platform == "linux":
+        pids = [int(folder.name) for folder in Path("/proc").iterdir() if folder.name.isdigit()]
+        return [pid for pid in pids if _stat(pid)[2:3] == [str(group)] and started_mark(pid)]
     listing = subprocess.run(["ps", "-A", "-o", "pgid=,pid=,state="], capture_output=True, text=True, check=False)
     rows = (line.split() for line in listing.stdout.splitlines())
     return [int(row[1]) for row in rows if len(row) == 3 and int(row[0]) == group and row[2][0] not in "ZX"]
@@ -75,6 +78,14 @@ def wait_for_end(pid: int, mark: str, seconds: float) -> bool:
             return True
         time.sleep(0.02)
     return False
+
+
+def _stat(pid: int) -> list[str]:
+    """The words of Linux's /proc/N/stat after the name (which may hold blanks): state, parent, group, ... (proc(5))."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return []
 
 
 def _ask_ps(pid: int, columns: str) -> str:
