@@ -13,6 +13,7 @@ from dtm_ops.common.translations.catalogue import Catalogue, merge_messages, rea
 from dtm_ops.common.translations.checks import check_catalogue
 from dtm_ops.common.translations.extraction import extract_messages
 from dtm_ops.common.translations.libraries import extract_library_messages, keep_own_share
+from dtm_ops.common.translations.literals import find_unmarked_text, find_unnamed_models
 from dtm_ops.common.translations.messages import Extraction, Fault
 
 DOMAINS = ("django", "djangojs")
@@ -66,15 +67,21 @@ class Command(BaseCommand):
                 yield libraries / file, held, share
 
     def _own_sources(self) -> list[Path]:
-        """The top folder of each app of ours, and the folders of templates and static files."""
+        """The top folder of each app of ours, and the folders of templates."""
+        places = [*(config.path for config in apps.get_app_configs()), *settings.TEMPLATES[0]["DIRS"]]
         base = Path(settings.BASE_DIR)
-        apps_of_ours = [Path(config.path) for config in apps.get_app_configs() if not _is_installed(Path(config.path))]
-        places = [*apps_of_ours, *(Path(place) for engine in settings.TEMPLATES for place in engine["DIRS"])]
-        return sorted({base / place.relative_to(base).parts[0] for place in places})
+        return sorted({base / Path(place).relative_to(base).parts[0] for place in places if _is_ours(Path(place))})
 
     def _source_faults(self) -> list[Fault]:
-        return extract_messages(self._own_sources(), base=settings.BASE_DIR).faults
+        """What is wrong before any catalogue comes into it: texts that cannot be found or were not marked."""
+        sources = self._own_sources()
+        return [
+            *extract_messages(sources, base=settings.BASE_DIR).faults,
+            *find_unmarked_text(sources, base=settings.BASE_DIR),
+            *find_unnamed_models(config for config in apps.get_app_configs() if _is_ours(Path(config.path))),
+        ]
 
 
-def _is_installed(path: Path) -> bool:
-    return "site-packages" in path.parts
+def _is_ours(path: Path) -> bool:
+    """Whether a place belongs to the project; the environment may stand inside the project's folder."""
+    return path.is_relative_to(settings.BASE_DIR) and "site-packages" not in path.parts
