@@ -106,6 +106,17 @@ def test_message_built_while_running_is_a_fault(tmp_path: Path, call: str) -> No
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [("a_dot_py", "x = ("), ("templates__a_dot_html", "{% blocktranslate %}{% if x %}{% endblocktranslate %}")],
+)
+def test_file_that_cannot_be_read_is_a_fault_and_stops_nothing(tmp_path: Path, name: str, source: str) -> None:
+    sources = write_sources(tmp_path, b_dot_py='gettext("round")', **{name: source})
+    found = extract_messages(sources, base=tmp_path)
+    assert [fault.problem[:15] for fault in found.faults] == ["cannot be read:"]
+    assert found.usages.keys() == {Key("round")}
+
+
 def test_message_with_two_plurals_is_a_fault(tmp_path: Path) -> None:
     text = 'ngettext("form", "forms", n)\nngettext("form", "all forms", n)'
     found = extract_messages(write_sources(tmp_path, a_dot_py=text), base=tmp_path)

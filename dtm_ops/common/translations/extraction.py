@@ -4,6 +4,7 @@ import ast
 from collections.abc import Iterable, Iterator
 from io import BytesIO
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 from babel.messages.extract import extract_javascript, extract_python
@@ -35,14 +36,20 @@ def extract_messages(sources: Iterable[Path], *, base: Path, domain: str = "djan
     extraction = Extraction()
     for path in sorted(set(_walk(sources, domain=domain))):
         name = path.relative_to(base).as_posix()
-        text = path.read_text(encoding="utf-8")
-        if path.suffix == ".py":
-            _extract_module(text, name, extraction)
-        elif path.suffix == ".js":
-            _extract_script(text, name, extraction)
-        else:
-            _extract_template(text, name, extraction)
+        try:
+            _extract_file(path.read_text(encoding="utf-8"), name, extraction)
+        except (SyntaxError, TokenError) as error:
+            extraction.faults.append(Fault(name, "", f"cannot be read: {error}"))
     return extraction
+
+
+def _extract_file(text: str, name: str, extraction: Extraction) -> None:
+    if name.endswith(".py"):
+        _extract_module(text, name, extraction)
+    elif name.endswith(".js"):
+        _extract_script(text, name, extraction)
+    else:
+        _extract_template(text, name, extraction)
 
 
 def _walk(sources: Iterable[Path], *, domain: str) -> Iterator[Path]:

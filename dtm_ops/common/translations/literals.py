@@ -152,7 +152,12 @@ class _TextReader(HTMLParser):
 
 
 def _read_module(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), filename=path.name)):
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"), filename=path.name)
+    except SyntaxError:
+        # The search for messages reads the same file and tells it.
+        return
+    for node in ast.walk(tree):
         candidates: Iterable[ast.expr] = ()
         if isinstance(node, ast.Call):
             candidates = _shown_arguments(node)
