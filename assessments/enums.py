@@ -66,7 +66,8 @@ REVIEW_STEPS: dict[str, frozenset[str]] = {
     ReviewStatus.APPROVED_FIRST: frozenset(
         {ReviewStatus.APPROVED, ReviewStatus.RETURNED, ReviewStatus.REJECTED, ReviewStatus.RECEIVED}
     ),
-    ReviewStatus.APPROVED: frozenset({ReviewStatus.RETURNED, ReviewStatus.REJECTED}),
+    # Approved again: somebody accepted what changed after the approval.
+    ReviewStatus.APPROVED: frozenset({ReviewStatus.APPROVED, ReviewStatus.RETURNED, ReviewStatus.REJECTED}),
     ReviewStatus.RETURNED: frozenset({ReviewStatus.RECEIVED, ReviewStatus.REJECTED}),
     ReviewStatus.REJECTED: frozenset({ReviewStatus.RECEIVED}),
 }
@@ -97,7 +98,9 @@ class MatchState(models.TextChoices):
 
 
 class SyncOutcome(models.TextChoices):
-    """``closed``: the ledger closed. ``red``: it did not. ``failed``: Kobo or we broke off. ``lost``: the worker died."""
+    """``closed``: the ledger closed. ``red``: it did not. ``failed``: Kobo or we broke off. ``lost``: the worker
+    died.
+    """
 
     RUNNING = "running", _("running")
     CLOSED = "closed", _("complete")

@@ -11,6 +11,7 @@ from django.core.cache import caches
 
 from dtm_ops.embedded.needs import settings_need
 from dtm_ops.embedded.users import using_servers
+from tests.cast import *  # noqa: F403  fixtures are found by name
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -41,7 +41,9 @@ class CertificateQuerySet(ScopedQuerySet["models.Certificate"]):
 
 
 class TrainingSessionQuerySet(ScopedQuerySet["models.TrainingSession"]):
-    """Training sessions hang on people, not on places: a coordinator sees those that own people are enrolled in, and their own."""
+    """Training sessions hang on people, not on places: a coordinator sees those that own people are enrolled in,
+    and their own.
+    """
 
     unit_path = "enrolments__enumerator__home_unit__path"
 

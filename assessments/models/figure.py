@@ -8,7 +8,9 @@ from dtm_ops.common.names import named
 
 
 class Indicator(models.Model):
-    """Something that is counted. ``base`` says what its categories add up to; a table, since a mission counts other things."""
+    """Something that is counted. ``base`` says what its categories add up to; a table, since a mission counts other
+    things.
+    """
 
     code = models.SlugField(_("code"), max_length=40, unique=True)
     names = models.JSONField(_("names"), default=dict, help_text=_("By language: en, ru, kk."))
@@ -43,9 +45,10 @@ class Category(models.Model):
 
 
 class Figure(models.Model):
-    """One number of a revision. Rows exist for approved revisions only, so that what is not approved cannot be counted.
+    """One number of a revision, written when the revision is approved: what never was approved has no figure to count.
 
-    ``value`` NULL is "don't know"; what was not asked has no row; 0 is a value. ``category`` NULL is the indicator's total.
+    ``value`` NULL is "don't know"; what was not asked has no row; 0 is a value. ``category`` NULL is the indicator's
+    total.
     """
 
     revision = models.ForeignKey(

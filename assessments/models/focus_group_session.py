@@ -78,8 +78,8 @@ class _TimeRange(Func):
 class SessionAssignment(models.Model):
     """A person with a role in a focus group. The database refuses two at one time for one person.
 
-    ``busy_from`` and ``busy_until`` are copied from the focus group by the one service that moves it, with the travel before
-    the start; NULL while there is no date. A withdrawn assignment stays as history and binds nobody.
+    ``busy_from`` and ``busy_until`` are copied from the focus group by the one service that moves it, with the travel
+    before the start; NULL while there is no date. A withdrawn assignment stays as history and binds nobody.
     """
 
     focus_group = models.ForeignKey(

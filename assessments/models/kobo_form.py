@@ -10,7 +10,9 @@ from training.models import FormKind
 
 
 class KoboServer(models.Model):
-    """A KoboToolbox server with the token of the account that reads it. The token is encrypted and never shown again."""
+    """A KoboToolbox server with the token of the account that reads it. The token is encrypted and never shown
+    again.
+    """
 
     name = models.CharField(_("name"), max_length=80)
     base_url = models.URLField(_("address"), unique=True, help_text=_("Like https://eu.kobotoolbox.org"))

@@ -43,6 +43,9 @@ class KoboSubmission(models.Model):
         _("review"), max_length=14, choices=ReviewStatus.choices, default=ReviewStatus.RECEIVED, editable=False
     )
 
+    # Approved for a form kind of which one form counts a target; the database then refuses a second one.
+    covers_alone = models.BooleanField(default=False, editable=False)
+
     match_state = models.CharField(
         _("match"), max_length=10, choices=MatchState.choices, default=MatchState.UNMATCHED, editable=False
     )
@@ -76,6 +79,12 @@ class KoboSubmission(models.Model):
         ordering = ["-kobo_id"]
         constraints = [
             models.UniqueConstraint(fields=["server", "kobo_id"], name="submission_once_a_server"),
+            models.UniqueConstraint(
+                fields=["target"],
+                condition=Q(covers_alone=True, approved_revision__isnull=False, deleted_at=None),
+                name="submission_covers_target_once",
+                violation_error_message=_("Another approved form covers this target already."),
+            ),
             models.CheckConstraint(condition=Q(review_status__in=ReviewStatus.values), name="submission_review_known"),
             models.CheckConstraint(
                 condition=~Q(review_status=ReviewStatus.APPROVED) | Q(approved_revision__isnull=False),
@@ -108,7 +117,8 @@ class SubmissionRevision(models.Model):
     )
     number = models.PositiveIntegerField(_("number"))
     uuid = models.CharField(_("uuid"), max_length=249, blank=True)
-    # JSON text, not jsonb: phones send NUL characters, which jsonb refuses, and what came in must come out letter by letter.
+    # JSON text, not jsonb: phones send NUL characters, which jsonb refuses, and what came in must come out letter by
+    # letter.
     raw = models.TextField(_("as received"))
     fingerprint = models.CharField(_("fingerprint"), max_length=64)
     form_version = models.ForeignKey(

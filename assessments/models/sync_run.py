@@ -8,7 +8,9 @@ from assessments.models.kobo_form import KoboForm
 
 
 class SyncRun(models.Model):
-    """One run of the sync for one form, with its ledger: at Kobo = unchanged + new + edited + refused, and here = at Kobo."""
+    """One run of the sync for one form, with its ledger: at Kobo = unchanged + new + edited + refused, and here =
+    at Kobo.
+    """
 
     form = models.ForeignKey(KoboForm, on_delete=models.PROTECT, related_name="runs", verbose_name=_("form"))
     trigger = models.CharField(_("started by"), max_length=8, choices=SyncTrigger.choices)

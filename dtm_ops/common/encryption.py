@@ -1,4 +1,6 @@
-"""A text column that the database holds encrypted (Fernet). The first of FIELD_ENCRYPTION_KEYS encrypts, all of them decrypt."""
+"""A text column that the database holds encrypted (Fernet). The first of FIELD_ENCRYPTION_KEYS encrypts, all of
+them decrypt.
+"""
 
 from typing import TYPE_CHECKING, Any
 

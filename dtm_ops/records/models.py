@@ -14,7 +14,9 @@ class StatusChangeQuerySet(models.QuerySet["StatusChange"]):
 
 
 class StatusChange(models.Model):
-    """One step of one row: from where to where, by whom, when, why. Append-only: the database refuses to change or remove it."""
+    """One step of one row: from where to where, by whom, when, why. Append-only: the database refuses to change or
+    remove it.
+    """
 
     subject_type = models.ForeignKey(ContentType, on_delete=models.PROTECT, verbose_name=_("kind of row"))
     subject_id = models.BigIntegerField(_("row"))

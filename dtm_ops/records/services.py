@@ -23,18 +23,21 @@ def change_status(
     text: str = "",
     at: datetime | None = None,
     also: Mapping[str, object] | None = None,
+    unless_moved: tuple[str, ...] = (),
 ) -> StatusChange:
     """Compare and swap: the status, the columns that go with it (``also``) and the history row, together or not at all.
 
-    ``allowed`` names for each status those that may follow it. The comparison is made in the database against the status
-    that ``row`` was read with: if somebody else moved it meanwhile, nothing is written and ``TransitionNotAllowed`` says so.
+    ``allowed`` names for each status those that may follow it. The comparison is made in the database against the
+    status that ``row`` was read with: if somebody else moved it meanwhile, nothing is written and
+    ``TransitionNotAllowed`` says so. The columns named in ``unless_moved`` must still be as read, too.
     """
     old = getattr(row, field)
     if new not in allowed.get(old, frozenset()):
         raise TransitionNotAllowed(row, old=old, new=new)
     with transaction.atomic():
         values = {field: new, **(also or {})}
-        swapped = type(row)._base_manager.filter(pk=row.pk, **{field: old}).update(**values)
+        as_read = {name: getattr(row, name) for name in (field, *unless_moved)}
+        swapped = type(row)._base_manager.filter(pk=row.pk, **as_read).update(**values)
         if not swapped:
             raise TransitionNotAllowed(row, old=old, new=new, meanwhile=True)
         change = StatusChange.objects.create(

@@ -19,6 +19,11 @@ class FormKind(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(2)],
         help_text=_("With two, a manager gives the final approval after somebody else's first."),
     )
+    one_per_target = models.BooleanField(
+        _("one form a target"),
+        default=False,
+        help_text=_("At most one approved form counts for a place: the baseline kinds. Surveys have many."),
+    )
     order = models.PositiveSmallIntegerField(_("order"), default=0)
 
     class Meta:

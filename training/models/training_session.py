@@ -13,7 +13,9 @@ from training.querysets import TrainingSessionQuerySet
 
 @pghistory.track()
 class TrainingSession(models.Model):
-    """A training of enumerators: half-days with topics, on line or at a venue, covering form kinds in a major version."""
+    """A training of enumerators: half-days with topics, on line or at a venue, covering form kinds in a major
+    version.
+    """
 
     code = models.SlugField(_("code"), max_length=40, unique=True)
     title = models.CharField(_("title"), max_length=160)

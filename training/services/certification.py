@@ -32,8 +32,8 @@ def certify_attendees(
 ) -> list[Certificate]:
     """Certify everybody who was there (also late) in every half-day, for a form that the training covered.
 
-    Who has this certificate of this training already gets no second one. Refused while the training has no half-day, or one of
-    them is still to come on ``issued_on``.
+    Who has this certificate of this training already gets no second one. Refused while the training has no half-day,
+    or one of them is still to come on ``issued_on``.
     """
     if not training_session.trained_forms.filter(form_kind=form_kind, major_version=major_version).exists():
         raise Refused(

@@ -15,7 +15,9 @@ from training.models import Enumerator
 def change_enumerator_status(
     enumerator: Enumerator, status: str, *, by: User | None, reason: str, at: datetime | None = None
 ) -> StatusChange:
-    """Set a person aside, let them go, or take them back. Open work stays assigned: handing it over is a step of its own."""
+    """Set a person aside, let them go, or take them back. Open work stays assigned: handing it over is a step of
+    its own.
+    """
     if not reason.strip():
         raise Refused(_("Say why the status changes."), code="reason_missing")
     return change_status(enumerator, status, allowed=ENUMERATOR_STEPS, by=by, reason="", text=reason, at=at)

@@ -1,0 +1,1 @@
+"""`/api/v1/`: read access for programs, within the reader's own units."""

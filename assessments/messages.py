@@ -1,0 +1,123 @@
+"""Sentences for what machines report by code: errors of Kobo, unreadable answers, flags, outcomes. In the reader's
+language.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from assessments.enums import SyncOutcome
+from assessments.models import QualityFlag, SyncRun
+from dtm_ops.common.names import named
+
+KOBO: Mapping[str, Promise] = {
+    "too_many_requests": gettext_lazy("%(host)s asks to slow down. The next run tries again."),
+    "server_unavailable": gettext_lazy("%(host)s is not available at the moment (HTTP %(status)s). The next run tries again."),
+    "server_error": gettext_lazy("%(host)s failed on its side (HTTP %(status)s). The next run tries again."),
+    "query_failed": gettext_lazy("%(host)s could not finish the query in time. The next run tries again."),
+    "not_json": gettext_lazy("%(host)s answered with a page instead of data (HTTP %(status)s): %(excerpt)s"),
+    "bad_answer": gettext_lazy("%(host)s answered data of an unknown shape (%(what)s)."),
+    "paging_broken": gettext_lazy("%(host)s sent rows out of order after row %(after_id)s. Nothing is lost; try again later."),
+    "connection_failed": gettext_lazy("No connection to %(host)s. The next run tries again."),
+    "connection_cut": gettext_lazy("The connection to %(host)s broke in the middle of an answer. The next run tries again."),
+    "timed_out": gettext_lazy("%(host)s did not answer in time. The next run tries again."),
+    "bad_address": gettext_lazy("%(address)s is not a usable server address."),
+    "bad_certificate": gettext_lazy("The certificate of %(host)s cannot be trusted."),
+    "bad_token": gettext_lazy("%(host)s does not accept the token. Connect the form again with a valid token."),
+    "not_kobo": gettext_lazy("%(host)s does not answer like a KoboToolbox server (HTTP %(status)s). Check the address."),
+    "redirected": gettext_lazy("%(host)s redirects to %(to)s; the token is not sent there. Check the address."),
+    "no_project": gettext_lazy(
+        "Project %(asset_uid)s is not visible to this token on %(host)s: it is missing, in the trash, or the right was
+        taken" " away. Nothing was deleted here."
+    ),
+    "no_submission": gettext_lazy("Submission %(kobo_id)s is not at Kobo any more."),
+    "no_version": gettext_lazy("Project %(asset_uid)s has no form version %(version_uid)s."),
+    "forbidden": gettext_lazy("%(host)s does not allow this to the token's account (HTTP %(status)s)."),
+    "not_deployed": gettext_lazy("Project %(asset_uid)s has not been deployed at Kobo yet."),
+    "removed_api": gettext_lazy("%(host)s no longer has this part of its API (HTTP %(status)s)."),
+    "conflict": gettext_lazy("%(host)s cannot tell which submission is meant."),
+    "bad_request": gettext_lazy("%(host)s did not understand the request (HTTP %(status)s): %(excerpt)s"),
+    "refused": gettext_lazy("%(host)s refused the request (HTTP %(status)s): %(excerpt)s"),
+    "internal": gettext_lazy("The run broke off on our side; the log of the worker says why. The next run goes on from here."),
+    "rows_gone": gettext_lazy(
+        "%(gone)s of %(here)s submissions are not listed at Kobo any more. That many at once looks like a right that
+        was taken" " away: nothing was marked as deleted. Ask whoever owns the project."
+    ),
+    "counts_differ": gettext_lazy("Kobo counts %(at_kobo)s submissions, but lists %(seen)s. The next run looks again."),
+}
+
+PROBLEMS: Mapping[str, Promise] = {
+    "missing": gettext_lazy("is missing"),
+    "not_an_object": gettext_lazy("is not a form"),
+    "wrong_type": gettext_lazy("has the wrong type"),
+    "out_of_range": gettext_lazy("is out of range"),
+    "too_long": gettext_lazy("is too long"),
+    "too_deep": gettext_lazy("is nested too deeply"),
+    "cannot_be_stored": gettext_lazy("cannot be stored"),
+    "not_a_number": gettext_lazy("is not a number"),
+    "not_whole": gettext_lazy("is not a whole number"),
+    "negative": gettext_lazy("is below zero"),
+    "too_large": gettext_lazy("is too large"),
+    "wrong_shape": gettext_lazy("is a list where one answer is expected, or the other way round"),
+    "unknown_category": gettext_lazy("is not one of the choices"),
+    "unknown_place": gettext_lazy("is not in the gazetteer"),
+    "unknown_indicator": gettext_lazy("is not an indicator that we have"),
+    "repeat_without_unit": gettext_lazy("has a number without a place"),
+    "listed_twice": gettext_lazy("names a place twice"),
+    "share_out_of_range": gettext_lazy("is not a percentage between 0 and 100"),
+    "share_of_unknown": gettext_lazy("is a percentage of a number that is not given"),
+}
+
+FLAGS: Mapping[str, Promise] = {
+    "parts_exceed_total": gettext_lazy("The parts add up to more than the total"),
+    "parts_differ_from_total": gettext_lazy("The parts do not add up to the total"),
+    "after_fieldwork": gettext_lazy("Filled after the end of the fieldwork"),
+    "unknown_person": gettext_lazy("Nobody of the roster is named as the enumerator"),
+    "not_certified": gettext_lazy("The enumerator had no valid certificate for this form on that day"),
+    "not_assigned": gettext_lazy("The enumerator was not assigned to this focus group"),
+}
+
+
+def kobo_message(code: str, params: Mapping[str, Any]) -> str:
+    """What went wrong with Kobo and what to do. An error that we do not know is shown by its code, never hidden."""
+    sentence = KOBO.get(code)
+    if sentence is None:
+        return _("Kobo could not be read (%(code)s).") % {"code": code}
+    return str(sentence) % _Blanks(params)
+
+
+def problem_message(problem: Mapping[str, str]) -> str:
+    """One unreadable answer: question path, what is wrong, what stood there."""
+    what = PROBLEMS.get(problem["code"], problem["code"])
+    value = f" “{problem['value']}”" if problem.get("value") else ""
+    return f"{problem.get('path') or _('the form')}{value} {what}"
+
+
+def flag_message(flag: QualityFlag, indicators: Mapping[str, Mapping[str, str]] | None = None) -> str:
+    """What a check found; for arithmetic with the indicators and both numbers."""
+    words = str(FLAGS.get(flag.check_code, flag.check_code))
+    at = flag.params.get("at") or []
+    parts = [
+        f"{named((indicators or {}).get(one['indicator'], {}), fallback=one['indicator'])} {one['numbers']}" for one
+        in at
+    ]
+    return f"{words}: {', '.join(parts)}" if parts else words
+
+
+def run_message(run: SyncRun) -> str:
+    """The outcome of a run in one sentence."""
+    if run.outcome == SyncOutcome.CLOSED:
+        if not run.new and not run.edited and not run.deleted:
+            return _("Complete: nothing new.")
+        return ngettext("Complete: %(new)s new form.", "Complete: %(new)s new forms.", run.new) % {"new": run.new}
+    if run.error_code:
+        return kobo_message(run.error_code, run.error_params)
+    return str(run.get_outcome_display())
+
+
+class _Blanks(dict[str, Any]):
+    def __missing__(self, key: str) -> str:
+        return "?"

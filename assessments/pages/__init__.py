@@ -1,0 +1,1 @@
+"""Pages for people: home, own work, coverage, report. HTML that works without script."""

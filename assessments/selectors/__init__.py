@@ -1,0 +1,1 @@
+"""Questions that span models. Nothing here writes."""

@@ -1,0 +1,192 @@
+"""From a row of Kobo's listing to what we store: parsed, checked, matched. Reads lists once; writes nothing."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Any
+
+from django.utils import timezone
+
+from assessments.enums import MatchState, Severity
+from assessments.kobo.codes import normalise_code
+from assessments.kobo.consistency import check_consistency
+from assessments.kobo.errors import KoboPayloadError, Problem
+from assessments.kobo.mapping import FormFigure, Head, load_mapping, read_figures, read_head
+from assessments.kobo.payloads import MAX_KOBO_ID, SubmissionPayload, clean_text, parse_submission, raw_text
+from assessments.models import Category, FocusGroupSession, Indicator, KoboForm, RoundTarget, SessionAssignment
+from locations.models import AdminUnit
+from training.models import Certificate, Enumerator, TrainingHalfDay
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    code: str
+    severity: str
+    params: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Which target a submission belongs to, and by what. Keys; None: not known."""
+
+    state: str = MatchState.UNMATCHED
+    target: int | None = None
+    focus_group: int | None = None
+    enumerator: int | None = None
+    unit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRow:
+    """One row, ready to be stored. ``payload`` None: only its ``_id`` could be read; ``problems`` say why."""
+
+    kobo_id: int
+    raw: str
+    payload: SubmissionPayload | None
+    problems: tuple[Problem, ...] = ()
+    match: Match = field(default_factory=Match)
+    is_trial: bool = False
+    flags: tuple[Flag, ...] = ()
+
+    @property
+    def uuid(self) -> str:
+        return self.payload.uuid if self.payload else ""
+
+    @property
+    def is_refused(self) -> bool:
+        return bool(self.problems)
+
+    def refused_as(self, problem: Problem) -> "ReadRow":
+        """The same row as one that cannot be stored as it is: kept, with the reason."""
+        return replace(self, payload=None, problems=(problem,), match=Match(), is_trial=False, flags=())
+
+
+class RowReader:
+    """Reads rows of one form. Holds the lists that matching needs, as they were when it was made."""
+
+    def __init__(self, form: KoboForm) -> None:
+        self.form = form
+        self.mapping = load_mapping(form.mapping)
+        self.units: dict[str, int] = dict(AdminUnit.objects.values_list("unit_id", "pk"))
+        self.categories: dict[str, set[str]] = {
+            code: set() for code in Indicator.objects.values_list("code", flat=True)
+        }
+        for indicator, code in Category.objects.values_list("indicator__code", "code"):
+            self.categories[indicator].add(code)
+        self.targets: dict[int, int] = dict(
+            RoundTarget.objects.filter(round=form.round, form_kind=form.form_kind).values_list("unit_id", "pk")
+        )
+        self.focus_groups = {
+            code: (pk, target, unit)
+            for code, pk, target, unit in FocusGroupSession.objects.filter(
+                target__round=form.round, target__form_kind=form.form_kind
+            ).values_list("code", "pk", "target_id", "target__unit_id")
+        }
+        self.groups_of_target: dict[int, list[int]] = defaultdict(list)
+        for pk, target, _unit in self.focus_groups.values():
+            self.groups_of_target[target].append(pk)
+        people = list(Enumerator.objects.values_list("pk", "code", "kobo_username"))
+        self.people = {code.upper(): pk for pk, code, _name in people}
+        self.usernames = {name: pk for pk, _code, name in people if name}
+        self.training_days = set(
+            TrainingHalfDay.objects.filter(training_session__trained_forms__form_kind=form.form_kind).values_list(
+                "day", flat=True
+            )
+        )
+        self.certificates: dict[int, list[Certificate]] = defaultdict(list)
+        for proof in Certificate.objects.filter(form_kind=form.form_kind, major_version=form.major_version):
+            self.certificates[proof.enumerator_id].append(proof)
+        self.assigned = set(
+            SessionAssignment.objects.active()
+            .filter(focus_group__target__round=form.round)
+            .values_list("focus_group_id", "enumerator_id")
+        )
+
+    def read(self, raw: object) -> ReadRow | None:
+        """The row, or None where it has no usable ``_id``: without one it cannot be kept apart from others."""
+        try:
+            payload = parse_submission(raw)
+        except KoboPayloadError as error:
+            kobo_id = raw.get("_id") if isinstance(raw, dict) else None
+            if type(kobo_id) is not int or not 0 < kobo_id <= MAX_KOBO_ID:
+                return None
+            return ReadRow(kobo_id=kobo_id, raw=_text_of(raw), payload=None, problems=error.problems)
+        head = read_head(self.mapping, payload.answers)
+        match = self.match(payload, head)
+        figures, problems = self._figures(payload)
+        day = self._day(payload, head)
+        return ReadRow(
+            kobo_id=payload.kobo_id,
+            raw=raw_text(raw),
+            payload=payload,
+            problems=problems,
+            match=match,
+            is_trial=day is not None and (day in self.training_days or day < self.form.round.fieldwork_from),
+            flags=() if problems else tuple(self._flags(figures, match, day)),
+        )
+
+    def match(self, payload: SubmissionPayload, head: Head) -> Match:
+        """By the focus group's code in the form, else by place: the round's target for this form kind there.
+
+        The person by the form's field, then by Kobo's account.
+        """
+        person = self.people.get((head.enumerator or "").strip().upper()) or self.usernames.get(
+            payload.submitted_by or ""
+        )
+        group = self.focus_groups.get(normalise_code(head.focus_group)) if head.focus_group else None
+        if group is not None:
+            pk, target, unit = group
+            return Match(MatchState.BY_CODE, target, pk, person, unit)
+        place = self.units.get(head.unit_id or "")
+        found = self.targets.get(place) if place is not None else None
+        if found is None:
+            return Match(enumerator=person, unit=place)
+        groups = self.groups_of_target.get(found, [])
+        return Match(MatchState.BY_PLACE, found, groups[0] if len(groups) == 1 else None, person, place)
+
+    def _figures(self, payload: SubmissionPayload) -> tuple[tuple[FormFigure, ...], tuple[Problem, ...]]:
+        try:
+            figures = read_figures(self.mapping, payload.answers)
+        except KoboPayloadError as error:
+            return (), error.problems
+        return figures, tuple(self._unknown(figures))
+
+    def _unknown(self, figures: Iterable[FormFigure]) -> Iterable[Problem]:
+        for figure in figures:
+            if figure.unit and figure.unit not in self.units:
+                yield Problem("unknown_place", figure.indicator, figure.unit)
+            known = self.categories.get(figure.indicator)
+            if known is None:
+                yield Problem("unknown_indicator", figure.indicator, "")
+            elif figure.category and figure.category not in known:
+                yield Problem("unknown_category", figure.indicator, figure.category)
+
+    def _day(self, payload: SubmissionPayload, head: Head) -> date | None:
+        if head.day or payload.day:
+            return head.day or payload.day
+        return timezone.localtime(payload.submitted_at).date() if payload.submitted_at else None
+
+    def _flags(self, figures: tuple[FormFigure, ...], match: Match, day: date | None) -> Iterable[Flag]:
+        """What a reviewer should look at (dtm method, A7: arithmetic, time, authority)."""
+        found: dict[str, list[dict[str, str]]] = defaultdict(list)
+        for problem in check_consistency(figures, reference_year=str(self.form.round.reference_year)):
+            found[problem.code].append({"indicator": problem.path, "numbers": problem.value})
+        for code, places in found.items():
+            yield Flag(code, Severity.ERROR if code == "parts_exceed_total" else Severity.WARNING, {"at": places})
+        if day is not None and day > self.form.round.fieldwork_to:
+            yield Flag("after_fieldwork", Severity.WARNING, {"day": day.isoformat()})
+        if match.enumerator is None:
+            yield Flag("unknown_person", Severity.WARNING, {})
+            return
+        if day is not None and not any(proof.is_valid_on(day) for proof in self.certificates[match.enumerator]):
+            yield Flag("not_certified", Severity.WARNING, {"day": day.isoformat()})
+        if match.focus_group is not None and (match.focus_group, match.enumerator) not in self.assigned:
+            yield Flag("not_assigned", Severity.NOTE, {})
+
+
+def _text_of(raw: object) -> str:
+    try:
+        return raw_text(raw)
+    except (ValueError, RecursionError):  # lists in lists without end: keep what can be shown
+        return raw_text({"unreadable": clean_text(repr(type(raw)))})

@@ -1,0 +1,52 @@
+"""People and their trainings, made to be read in a test."""
+
+from datetime import date
+
+import factory
+from factory.django import DjangoModelFactory
+
+from tests.factories.locations import AdminUnitFactory
+from training import models
+
+
+class FormKindFactory(DjangoModelFactory):
+    class Meta:
+        model = models.FormKind
+        django_get_or_create = ("code",)
+
+    code = "baseline_sub_area"
+    component = "mobility_tracking"
+    names = factory.LazyAttribute(lambda kind: {"en": kind.code.replace("_", " ")})
+    review_steps = factory.LazyAttribute(lambda kind: 2 if kind.code == "baseline_area" else 1)
+    one_per_target = factory.LazyAttribute(lambda kind: kind.code.startswith("baseline"))
+
+
+class EnumeratorFactory(DjangoModelFactory):
+    class Meta:
+        model = models.Enumerator
+
+    code = factory.Sequence(lambda number: f"E{number:03}")
+    full_name = factory.Sequence(lambda number: f"Person {number}")
+    sex = "female"
+    languages = factory.LazyFunction(lambda: ["kk", "ru"])
+    home_unit = factory.SubFactory(AdminUnitFactory)
+
+
+class TrainingSessionFactory(DjangoModelFactory):
+    class Meta:
+        model = models.TrainingSession
+
+    code = factory.Sequence(lambda number: f"training-{number}")
+    title = "Two-day training"
+
+
+class CertificateFactory(DjangoModelFactory):
+    class Meta:
+        model = models.Certificate
+
+    serial = factory.Sequence(lambda number: f"SERIAL-{number}")
+    enumerator = factory.SubFactory(EnumeratorFactory)
+    form_kind = factory.SubFactory(FormKindFactory)
+    major_version = 1
+    training_session = factory.SubFactory(TrainingSessionFactory)
+    issued_on = date(2022, 11, 11)
