@@ -1,0 +1,354 @@
+"""From the answers of a form to figures, by a mapping that is data.
+
+A mapping lies beside its form as ``mapping.json``, so that other missions' forms become figures without code.
+Each place where an answer may be is a list of paths, first hit wins: a question renamed in a later version keeps its
+series. This module knows neither Django nor the gazetteer; whether a unit exists is for the caller to say.
+
+Shape of the JSON (only ``schema`` and ``figures`` have to be there)::
+
+    {"schema": 1, "kind": "baseline_area",
+     "head": {"focus_group": ["head/focus_group"], "unit": ["head/district"], ...},
+     "dont_know": ["dk"], "not_listed": ["not_listed"],
+     "figures": [
+       {"indicator": "present", "path": ["people/total"]},
+       {"indicator": "sex", "category": "male", "path": ["sex/men"], "known": ["sex/known"]},
+       {"indicator": "reason", "category": "covid", "path": ["reasons/covid_percent"], "share_of": ["people/total"]},
+       {"indicator": "present", "repeat": ["villages"], "unit": ["villages/code"], "value": ["villages/estimate"]},
+       {"indicator": "nationality", "repeat": ["nations"], "category": ["nations/code"], "value": ["nations/number"],
+        "recode": {"uzb": "UZ"}, "categories": ["UZ", "RU"]}],
+     "people": {"repeat": ["informants"], "code": ["informants/code"], "type": [...], "sex": [...]}}
+
+``category`` as text is fixed, as a list it is where the answer is. ``categories`` lists what such an answer may be, or
+gives a range of years: ``{"from": 2000, "to": 2099}``. A repeat inside a repeat cannot be mapped.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Iterator
+from collections.abc import Mapping as Map
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from assessments.kobo.counts import LARGEST, parse_count, parse_share, take_share
+from assessments.kobo.errors import KoboPayloadError, Problem
+from assessments.kobo.mapping_checks import check_mapping
+from assessments.kobo.payloads import clean_text
+
+Answers = Map[str, object]
+Paths = tuple[str, ...]
+_SHOWN = 100
+
+
+@dataclass(frozen=True, slots=True)
+class FigureRule:
+    """Where one figure, or in a repeat one row of figures, is found.
+
+    ``category`` is the fixed code, "" where ``category_paths`` say it, None where the indicator has none.
+    """
+
+    indicator: str
+    value: Paths
+    category: str | None = None
+    category_paths: Paths = ()
+    categories: frozenset[str] | None = None
+    recode: Map[str, str] = field(default_factory=dict)
+    known: Paths = ()
+    share_of: Paths = ()
+    repeat: Paths = ()
+    unit: Paths = ()
+    is_plain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """A checked mapping. Made by ``load_mapping`` only. ``gates``: one rule for each different ``known``."""
+
+    kind: str | None
+    head: Map[str, Paths]
+    figures: tuple[FigureRule, ...]
+    gates: tuple[FigureRule, ...]
+    people: Map[str, Paths]
+    dont_know: frozenset[str]
+    not_listed: frozenset[str]
+    largest: int
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What a form says about itself, as typed: neither the codes nor the unit are known to exist. None = not said.
+
+    A place that is "not in the list" gives ``unit_id`` None; ``place_text`` then says what the enumerator wrote.
+    """
+
+    focus_group: str | None = None
+    enumerator: str | None = None
+    round: str | None = None
+    unit_id: str | None = None
+    place_text: str | None = None
+    day: dt.date | None = None
+    gps: str | None = None
+    access: str | None = None
+    consent: str | None = None
+
+
+class FormFigure(NamedTuple):
+    """One number of a form. ``unit`` None = the form's own unit; ``value`` None = the informants did not know.
+
+    Category None of an indicator that has categories (value None) = the whole breakdown was not known.
+    """
+
+    unit: str | None
+    indicator: str
+    category: str | None
+    value: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """A key informant as a form quotes one: a pseudonymous code and what is said about the source, never a name."""
+
+    code: str | None = None
+    type: str | None = None
+    sex: str | None = None
+    basis: str | None = None
+    how: str | None = None
+
+
+def load_mapping(data: object) -> Mapping:
+    """Return the mapping, or raise ``MappingError`` with everything that is wrong in it."""
+    checked = check_mapping(data)
+    rules = tuple(_load_rule(entry) for entry in checked["figures"])
+    return Mapping(
+        kind=checked.get("kind"),
+        head={name: tuple(paths) for name, paths in checked.get("head", {}).items()},
+        figures=rules,
+        gates=tuple({rule.known: rule for rule in rules if rule.known}.values()),
+        people={name: tuple(paths) for name, paths in checked.get("people", {}).items()},
+        dont_know=frozenset(checked.get("dont_know", ())),
+        not_listed=frozenset(checked.get("not_listed", ())),
+        largest=checked.get("largest", LARGEST),
+    )
+
+
+def read_head(mapping: Mapping, answers: Answers) -> Head:
+    """Read the head leniently: what is missing or of an odd type is None, nothing is ever raised."""
+    texts = {name: _read_text(answers, paths) for name, paths in mapping.head.items()}
+    unit = texts.pop("unit", None)
+    day = texts.pop("date", None)
+    return Head(unit_id=None if unit in mapping.not_listed else unit, day=_read_day(day), **texts)
+
+
+def read_figures(mapping: Mapping, answers: Answers) -> tuple[FormFigure, ...]:
+    """Return the figures in the mapping's order, or raise ``KoboPayloadError`` with every wrong answer at once.
+
+    A blank answer, an absent question and a blank instance of a repeat give no figure; 0 is a figure. A row of a repeat
+    for a place that is "not in the list" gives none either: its people stay in the form's own total.
+    """
+    figures: list[FormFigure] = []
+    problems: list[Problem] = []
+    unknown = {rule.known: _is_unknown(mapping, _find(answers, rule.known)[1]) for rule in mapping.gates}
+    for rule in mapping.figures:
+        if rule.known and unknown[rule.known]:
+            figures.append(FormFigure(None, rule.indicator, rule.category or None, None))
+        elif rule.repeat:
+            figures.extend(_read_repeat(mapping, rule, answers, problems))
+        elif (number := _read_plain(mapping, rule, answers)) is not None:
+            figures.append(FormFigure(None, rule.indicator, rule.category, number))
+        else:
+            figure = _read_row(mapping, rule, answers, answers, problems)
+            if figure is not None:
+                figures.append(figure)
+    if not problems:
+        problems.extend(_find_repeated(figures, _read_text(answers, mapping.head.get("unit", ()))))
+    if problems:
+        raise KoboPayloadError(*problems)
+    return tuple(figures)
+
+
+def read_people(mapping: Mapping, answers: Answers) -> tuple[Person, ...]:
+    """Return the key informants quoted in the form, leniently; blank instances are left out."""
+    repeat, *_ = [answers[path] for path in mapping.people.get("repeat", ()) if path in answers] or [None]
+    if not isinstance(repeat, list):
+        return ()
+    names = [name for name in mapping.people if name != "repeat"]
+    rows = [row for row in repeat if isinstance(row, dict)]
+    people = [Person(**{name: _read_text(row, mapping.people[name]) for name in names}) for row in rows]
+    return tuple(person for person in people if person != Person())
+
+
+def _load_rule(entry: Map[str, object]) -> FigureRule:
+    def paths(name: str) -> Paths:
+        found = entry.get(name, ())
+        return tuple(found) if isinstance(found, list) else ()
+
+    category = entry.get("category")
+    allowed = entry.get("categories")
+    if isinstance(allowed, dict):
+        allowed = [str(year) for year in range(allowed["from"], allowed["to"] + 1)]
+    recode = entry.get("recode")
+    return FigureRule(
+        indicator=str(entry["indicator"]),
+        value=paths("value") or paths("path"),
+        category="" if isinstance(category, list) else category if isinstance(category, str) else None,
+        category_paths=paths("category"),
+        categories=frozenset(allowed) if isinstance(allowed, list) else None,
+        recode=recode if isinstance(recode, dict) else {},
+        known=paths("known"),
+        share_of=paths("share_of"),
+        repeat=paths("repeat"),
+        unit=paths("unit"),
+        is_plain=not (paths("repeat") or paths("share_of") or isinstance(category, list)),
+    )
+
+
+def _read_repeat(mapping: Mapping, rule: FigureRule, answers: Answers, problems: list[Problem]) -> Iterator[FormFigure]:
+    path, rows = _find(answers, rule.repeat)
+    if rows is None:
+        return
+    if not isinstance(rows, list):
+        problems.append(Problem("wrong_shape", path, _show(rows)))
+        return
+    seen: set[tuple[str | None, str | None]] = set()
+    for row in rows:
+        if not isinstance(row, dict):
+            problems.append(Problem("wrong_shape", path, _show(row)))
+            continue
+        figure = _read_row(mapping, rule, answers, row, problems)
+        if figure is None:
+            continue
+        if (figure.unit, figure.category) in seen:
+            twice = (rule.unit or rule.category_paths or rule.value)[0]
+            problems.append(Problem("listed_twice", twice, figure.unit or figure.category or ""))
+        seen.add((figure.unit, figure.category))
+        yield figure
+
+
+def _find_repeated(figures: list[FormFigure], own_unit: str | None) -> Iterator[Problem]:
+    """Find a figure given twice: by two entries of the mapping, or by a form that lists its own unit."""
+    keys = [(None if figure[0] == own_unit else figure[0], figure[1], figure[2]) for figure in figures]
+    if len(set(keys)) == len(keys):
+        return
+    seen: set[tuple[str | None, str, str | None]] = set()
+    for figure, key in zip(figures, keys, strict=True):
+        if key in seen:
+            yield Problem("listed_twice", figure.indicator, figure.unit or figure.category or "")
+        seen.add(key)
+
+
+def _read_plain(mapping: Mapping, rule: FigureRule, answers: Answers) -> int | None:
+    """Return the number of an everyday answer (digits, fixed category), None where it takes a closer look."""
+    raw = answers.get(rule.value[0])
+    if rule.is_plain and type(raw) is str and len(raw) < 10 and raw.isascii() and raw.isdigit():
+        number = int(raw)
+        if number <= mapping.largest and raw not in mapping.dont_know:
+            return number
+    return None
+
+
+def _read_row(
+    mapping: Mapping, rule: FigureRule, answers: Answers, row: Answers, problems: list[Problem]
+) -> FormFigure | None:
+    """Read one figure; ``row`` is the instance of the repeat, or the answers themselves."""
+    path, raw = _find(row, rule.value)
+    unknown = _is_unknown(mapping, raw) or (
+        bool(rule.repeat and rule.known) and _is_unknown(mapping, _find(row, rule.known)[1])
+    )
+    if raw is None and not unknown:
+        return None
+    found = len(problems)
+    unit = _read_unit(rule, row, problems)
+    category = _read_category(rule, row, problems) if rule.category_paths else rule.category
+    value = None if unknown else _read_value(mapping, rule, answers, path, raw, problems)
+    if len(problems) > found or (unit is not None and unit in mapping.not_listed):
+        return None
+    return FormFigure(unit, rule.indicator, category, value)
+
+
+def _read_unit(rule: FigureRule, row: Answers, problems: list[Problem]) -> str | None:
+    if not rule.unit:
+        return None
+    path, raw = _find(row, rule.unit)
+    if raw is not None and not isinstance(raw, str):
+        problems.append(Problem("wrong_shape", path, _show(raw)))
+        return None
+    unit = clean_text(raw or "").strip()
+    if not unit:
+        problems.append(Problem("repeat_without_unit", path, ""))
+    return unit
+
+
+def _read_category(rule: FigureRule, row: Answers, problems: list[Problem]) -> str | None:
+    path, raw = _find(row, rule.category_paths)
+    if isinstance(raw, dict | list):
+        problems.append(Problem("wrong_shape", path, _show(raw)))
+        return None
+    text = "" if raw is None else clean_text(str(raw)).strip()
+    category = rule.recode.get(text, text)
+    if not category or (rule.categories is not None and category not in rule.categories):
+        problems.append(Problem("unknown_category", path, _show(text)))
+        return None
+    return category
+
+
+def _read_value(
+    mapping: Mapping, rule: FigureRule, answers: Answers, path: str, raw: object, problems: list[Problem]
+) -> int | None:
+    if rule.share_of:
+        return _read_share(mapping, rule, answers, path, raw, problems)
+    number = parse_count(raw, largest=mapping.largest)
+    if isinstance(number, str):
+        problems.append(Problem(number, path, _show(raw)))
+        return None
+    return number
+
+
+def _read_share(
+    mapping: Mapping, rule: FigureRule, answers: Answers, path: str, raw: object, problems: list[Problem]
+) -> int | None:
+    """Return the share as a count of people; None where the base is blank or not known."""
+    share = parse_share(raw)
+    if isinstance(share, str):
+        problems.append(Problem(share, path, _show(raw)))
+        return None
+    base_path, base_raw = _find(answers, rule.share_of)
+    if base_raw is None or _is_unknown(mapping, base_raw):
+        return None
+    base = parse_count(base_raw, largest=mapping.largest)
+    if isinstance(base, str):
+        problems.append(Problem(base, base_path, _show(base_raw)))
+        return None
+    return take_share(share, base)
+
+
+def _find(answers: Answers, paths: Paths) -> tuple[str, object]:
+    """Return the first path with an answer, and the answer; else the first path and None. White space is no answer."""
+    for path in paths:
+        raw = answers.get(path)
+        if raw is None or (type(raw) is str and (not raw or raw.isspace())):
+            continue
+        return path, raw
+    return paths[0], None
+
+
+def _is_unknown(mapping: Mapping, raw: object) -> bool:
+    return isinstance(raw, str) and raw.strip() in mapping.dont_know
+
+
+def _read_text(answers: Answers, paths: Iterable[str]) -> str | None:
+    for path in paths:
+        raw = answers.get(path)
+        if isinstance(raw, str | int) and not isinstance(raw, bool):
+            text = " ".join(clean_text(str(raw)).split())
+            if text:
+                return text
+    return None
+
+
+def _read_day(text: str | None) -> dt.date | None:
+    try:
+        return dt.date.fromisoformat((text or "")[:10])
+    except ValueError:
+        return None
+
+
+def _show(raw: object) -> str:
+    return clean_text(str(raw))[:_SHOWN]
