@@ -75,7 +75,7 @@ def forget_scope(user: AnyUser) -> None:
 
 
 def _read_scope(user: Any) -> Scope:
-    rows = list(user.unit_scopes.values_list("role", "unit__path"))
+    rows = list(user.unit_scopes.order_by().values_list("role", "unit__path"))
     roles = {role for role, _path in rows}
     if user.is_superuser:
         roles.add(Role.ADMINISTRATOR.value)

@@ -3,12 +3,13 @@
 from typing import Any
 
 from django.http import Http404
-from rest_framework import status
+
+# As a module: it reads the settings, and by them this file, before it has its own names.
+from rest_framework import status, views
 from rest_framework.pagination import PageNumberPagination
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView, exception_handler
 
 from dtm_ops.common.errors import Refused
 
@@ -16,7 +17,7 @@ from dtm_ops.common.errors import Refused
 class NothingIsOpen(BasePermission):
     """The default: a view that does not declare who may read it answers nobody."""
 
-    def has_permission(self, request: Request, view: APIView) -> bool:
+    def has_permission(self, request: Request, view: "views.APIView") -> bool:
         return False
 
 
@@ -32,4 +33,4 @@ def answer_error(error: Exception, context: dict[str, Any]) -> Response | None:
         return Response({"detail": str(error), "code": error.code}, status=status.HTTP_409_CONFLICT)
     if isinstance(error, PermissionError):
         error = Http404()
-    return exception_handler(error, context)
+    return views.exception_handler(error, context)

@@ -3,22 +3,21 @@ from rest_framework import serializers
 
 from locations.models import AdminUnit
 
-NAMES = {"type": "object", "additionalProperties": {"type": "string"}}
 
-
-@extend_schema_field(NAMES)
+@extend_schema_field({"type": "object", "additionalProperties": {"type": "string"}})
 class NamesField(serializers.JSONField):
     """By language: ``{"en": "Abai region", "ru": "область Абай"}``."""
 
 
 class AdminUnitSerializer(serializers.ModelSerializer):
-    """A place. ``name`` is in the reader's language; Dates null: not limited, or not known."""
+    """A place. ``name`` is in the reader's language. Dates null: not limited, or not known."""
 
     name = serializers.CharField(read_only=True)
-    parent = serializers.CharField(source="parent.unit_id", default=None, read_only=True, allow_null=True)
-    predecessors = serializers.SlugRelatedField(slug_field="unit_id", read_only=True, many=True)
     names = NamesField(read_only=True)
     short_names = NamesField(read_only=True)
+    # The metaclass takes it off the class: the parent of the serializer itself is not touched.
+    parent = serializers.SerializerMethodField()  # type: ignore[assignment]
+    predecessors = serializers.SerializerMethodField()
 
     class Meta:
         model = AdminUnit
@@ -44,3 +43,11 @@ class AdminUnitSerializer(serializers.ModelSerializer):
             "note",
         ]
         read_only_fields = fields
+
+    def get_parent(self, unit: AdminUnit) -> str | None:
+        """Unit id of the place above; null for the country."""
+        return unit.parent.unit_id if unit.parent else None
+
+    def get_predecessors(self, unit: AdminUnit) -> list[str]:
+        """Unit ids of the places, whole or in part, out of which this one came."""
+        return sorted(past.unit_id for past in unit.predecessors.all())
