@@ -58,6 +58,7 @@ class Postgres:
         self.say = say
         self.log = places.log / "postgres.log"
         self._process: subprocess.Popen[bytes] | None = None
+        self._log_starts_at = 0
 
     @property
     def data(self) -> Path:
@@ -103,6 +104,11 @@ class Postgres:
             self._process.wait(timeout=5)
             self._process = None
 
+    def leave_running(self) -> None:
+        """It is others' now: no longer a child whose end we wait for."""
+        if self._process:
+            self._process.returncode = 0
+
     def _answer(self) -> int:
         """As `pg_isready`: 0 accepts, 1 rejects for now, 2 nobody is there."""
         try:
@@ -146,6 +152,7 @@ class Postgres:
         for option in options:
             order += ["-c", option]
         with append_log(self.log) as log:
+            self._log_starts_at = log.tell()
             self._process = subprocess.Popen(
                 order,
                 stdin=subprocess.DEVNULL,
@@ -157,12 +164,14 @@ class Postgres:
 
     def _start_again_or_fail(self, deadline: float) -> None:
         """After a kill -9 of the server its busy backends may live a moment longer and hold the shared memory."""
-        lines = last_lines(self.log, 3)
-        if "shared memory block" in " ".join(lines) and time.monotonic() < deadline:
+        words = [line.partition("] ")[2] or line for line in last_lines(self.log, 6, after=self._log_starts_at)]
+        if "shared memory block" in " ".join(words) and time.monotonic() < deadline:
             time.sleep(0.5)
             self._start(self._programs(), self.data)
             return
-        raise LaunchError(f"PostgreSQL did not start: {lines[0] if lines else 'no message'} (see {self.log})")
+        # The last line only says that it is shut down; what went wrong stands before.
+        reason = "; ".join(words[:-1] or words) or "no message"
+        raise LaunchError(f"PostgreSQL did not start: {reason} (see {self.log})")
 
     def _recorded_pid(self, data: Path) -> int:
         """The server of this very data folder that runs now, or 0."""

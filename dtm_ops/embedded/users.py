@@ -5,9 +5,10 @@ the lock back from a process that is killed, so nothing has to be repaired after
 and the next user adopts them. `gate.lock` is held while somebody starts or stops, so that nobody uses half a server.
 """
 
+import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from dtm_ops.embedded.accounts import LaunchError, check_sockets, servers_account
@@ -44,22 +45,41 @@ def using_servers(
     }
     gate, users = _open_lock(places, "gate.lock"), _open_lock(places, "users.lock")
     try:
-        try:
-            with _held(gate):
-                check_sockets(account, places)
-                for step in ("begin", "wait"):
-                    for name in [name for name in servers if name in names]:
-                        getattr(servers[name], step)()
+        with _held(gate):
+            check_sockets(account, places)
+            try:
+                _start([server for name, server in servers.items() if name in names])
                 fcntl.flock(users, fcntl.LOCK_SH)
+            except BaseException:
+                _leave(users, servers.values(), places)
+                raise
+        try:
             yield
         finally:
             with _held(gate):
-                if _is_last(users):
-                    for server in servers.values():
-                        server.stop()
+                _leave(users, servers.values(), places)
     finally:
         os.close(users)
         os.close(gate)
+
+
+def _start(servers: Sequence[Postgres | Valkey]) -> None:
+    for server in servers:
+        server.begin()
+    for server in servers:
+        server.wait()
+
+
+def _leave(users: int, servers: Iterable[Postgres | Valkey], places: Places) -> None:
+    """Stop both, also the one that we did not name, unless somebody else still uses them."""
+    if not _is_last(users):
+        for server in servers:
+            server.leave_running()
+        return
+    for server in servers:
+        server.stop()
+    with contextlib.suppress(OSError):  # not there, or not empty: somebody looks into it
+        places.sockets.rmdir()
 
 
 def _open_lock(places: Places, name: str) -> int:
