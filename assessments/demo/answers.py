@@ -216,7 +216,7 @@ def _write_people(kind: str, total: int | None, villages: Mapping[str, int | Non
     listed = sum(value or 0 for value in villages.values())
     if villages:
         answers["villages"] = [_write_village(unit, value, total) for unit, value in villages.items()]
-        answers |= {"listed/all_villages": "  ".join(villages), "listed/twice_total": "0"}
+        answers |= {"listed/all_villages": "||".join(villages), "listed/twice_total": "0"}
     if total is not None:
         answers |= {"rest/listed_total": str(listed), "rest/rest_total": str(total - listed)}
     return answers
@@ -240,7 +240,8 @@ def _write_profile(own: Mapping[str, Mapping[str, int | None]], year: int) -> An
         answers |= _write_parts(own.get(indicator, {}), group, stem, group)
     years = own.get("arrival_year", {})
     if None in years.values():
-        return answers | {"profile/arrivals/arrivals_known": "dk", "profile/arrivals/year_count": "0"}
+        zeros = {f"profile/arrivals/{name}": "0" for name in ("year_count", "arrivals_sum", "reference_arrivals")}
+        return answers | zeros | {"profile/arrivals/arrivals_known": "dk"}
     rows = []
     for name, value in years.items():
         reference = str(value) if name == str(year) else "0"

@@ -7,14 +7,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assessments.demo.answers import AREA, PLANTED_ERRORS, SUB_AREA, Place, plant_error, practice_answers, sign_answers
+from assessments.demo.answers import (
+    AREA,
+    PLANTED_ERRORS,
+    SUB_AREA,
+    Place,
+    plant_error,
+    practice_answers,
+    sign_answers,
+    write_answers,
+)
 from assessments.demo.figures import ASSUMED_REGIONS, PHOTO_DAYS, REGION_TOTALS, DemoUnit, build_forms
 from assessments.demo.splits import apportion, split_table
 from assessments.kobo.codes import make_code
 from assessments.kobo.consistency import check_consistency
 from assessments.kobo.errors import KoboPayloadError
 from assessments.kobo.forms import form_content, read_mapping
-from assessments.kobo.mapping import load_mapping, read_figures, read_head, read_people
+from assessments.kobo.mapping import FormFigure, load_mapping, read_figures, read_head, read_people
 
 GAZETTEER = Path(__file__).parents[3] / "locations" / "data" / "kz_admin_units.csv"
 LATER = {"711510000", "711610000"}  # Nura and Sarayshyk of Astana, formed after the round had begun
@@ -277,6 +286,21 @@ def test_plant_error_refuses_what_it_does_not_know():
         plant_error({}, "typo")
     with pytest.raises(KeyError):
         plant_error(practise(SUB_AREA), "village_twice")
+
+
+def test_write_answers_of_what_nobody_knows_is_read_back_as_unknown(mappings):
+    figures = (
+        FormFigure(None, "present", None, 50),
+        FormFigure("431047000", "present", None, None),
+        FormFigure(None, "sex", "male", None),
+        FormFigure(None, "sex", "female", None),
+        FormFigure(None, "arrival_year", None, None),
+    )
+    place = Place("430000000", "431000000")
+    answers = write_answers(
+        AREA, place=place, day=date(2026, 11, 20), round_code="2026-Q4", figures=figures, informants=()
+    )
+    assert read_figures(mappings[AREA], answers) == figures
 
 
 def test_practice_answers_of_an_empty_place_ask_nothing_more(mappings):

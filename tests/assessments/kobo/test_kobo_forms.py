@@ -114,6 +114,12 @@ def test_every_question_has_a_label_and_every_constraint_a_message(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_no_cell_rests_on_white_space_that_the_converter_folds(kind):
+    survey = read_form(kind).survey
+    assert [row["name"] for row in survey if any(" ".join(cell.split()) != cell for cell in row.values())] == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_names_are_unique_and_references_lead_to_one(kind):
     form = read_form(kind)
     names = [row["name"] for row in form.survey if row["name"]]
