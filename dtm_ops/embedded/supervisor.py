@@ -166,6 +166,11 @@ class Supervisor:
         self._running.clear()
         self._write_notes()
 
+    def close(self) -> None:
+        """Let go of the lifeline. Whatever still runs ends as if we had been killed."""
+        os.close(self._our_end)
+        os.close(self._lifeline)
+
     def _ask_to_stop(self, number: int, frame: FrameType | None) -> None:
         self._stop_asked += 1
 
@@ -228,9 +233,12 @@ def _last_words(running: _Running) -> str:
 
 
 def _kill_group(group: int) -> None:
-    """What is left of it. While a member lives, the number cannot have gone to anybody else."""
+    """Kill what is left of it and see it gone. While a member lives, the number cannot have gone to anybody else."""
+    deadline = time.monotonic() + 5
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(group, signal.SIGKILL)
+        while processes.members(group) and time.monotonic() < deadline:
+            time.sleep(0.01)
 
 
 def _survivors(note: Note, places: Places) -> list[int]:

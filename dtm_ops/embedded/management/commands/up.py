@@ -47,6 +47,7 @@ class Command(BaseCommand):
                         self._run(supervisor, port, kobo_port, demo=not options["no_demo"])
                     finally:
                         supervisor.stop()
+                        supervisor.close()
         except AlreadyRunningError as other:
             raise CommandError(f"DTM Ops is already running here: {other}") from None
         except (LaunchError, GaveUpError) as problem:
