@@ -29,7 +29,7 @@ class Indicator(models.Model):
 class Category(models.Model):
     """One value that an indicator's breakdown can take."""
 
-    indicator = models.ForeignKey(Indicator, on_delete=models.PROTECT, related_name="categories")
+    indicator = models.ForeignKey(Indicator, on_delete=models.PROTECT, related_name="categories", verbose_name=_("indicator"))
     code = models.CharField(_("code"), max_length=40)
     names = models.JSONField(_("names"), default=dict, help_text=_("By language: en, ru, kk."))
     order = models.PositiveSmallIntegerField(_("order"), default=0)

@@ -44,7 +44,7 @@ class KoboSubmission(models.Model):
     )
 
     # Approved for a form kind of which one form counts a target; the database then refuses a second one.
-    covers_alone = models.BooleanField(default=False, editable=False)
+    covers_alone = models.BooleanField(_("the one form of its target"), default=False, editable=False)
 
     match_state = models.CharField(
         _("match"), max_length=10, choices=MatchState.choices, default=MatchState.UNMATCHED, editable=False
@@ -157,7 +157,7 @@ class QualityFlag(models.Model):
     check_version = models.PositiveSmallIntegerField(_("version of the check"), default=1)
     severity = models.CharField(_("severity"), max_length=8, choices=Severity.choices)
     # Numbers and names that the sentence about it needs.
-    params = models.JSONField(default=dict, blank=True)
+    params = models.JSONField(_("numbers"), default=dict, blank=True)
 
     class Meta:
         verbose_name = _("quality flag")

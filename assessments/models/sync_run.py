@@ -31,7 +31,7 @@ class SyncRun(models.Model):
     deleted = models.PositiveIntegerField(_("deleted at Kobo"), default=0)
     unmatched = models.PositiveIntegerField(_("not matched"), default=0)
     error_code = models.CharField(_("error"), max_length=40, blank=True)
-    error_params = models.JSONField(default=dict, blank=True)
+    error_params = models.JSONField(_("details of the error"), default=dict, blank=True)
     # Kobo ids that keep the ledger open: {"only_at_kobo": [...], "only_here": [...]}, the first hundred of each.
     differences = models.JSONField(_("differences"), default=dict, blank=True)
 

@@ -28,6 +28,7 @@ def open_client(server: KoboServer) -> KoboClient:
 
 
 def connect_form(
+    client: KoboClient,
     *,
     base_url: str,
     token: str,
@@ -37,7 +38,8 @@ def connect_form(
     mapping: dict[str, Any],
     major_version: int = 1,
 ) -> Connection:
-    """Register a server and a form of it, after asking the server whether the token and the project are right.
+    """Register a server and a form of it, after asking the server (by ``client``) whether the token and the project
+    are right.
 
     Connecting again renews the token and the mapping. A ``KoboError`` says what the server objects to; nothing is
     written then. A form with submissions keeps its round and kind: another round's data cannot be turned into this
@@ -48,10 +50,9 @@ def connect_form(
         load_mapping(mapping)
     except MappingError as error:
         raise Refused(_("The mapping is not usable: %(why)s") % {"why": error}, code="mapping") from None
-    with KoboClient(base_url, token) as client:
-        username = client.whoami()
-        asset = client.asset(asset_uid)
-        content = client.version_content(asset_uid, asset.deployed_version_id) if asset.deployed_version_id else {}
+    username = client.whoami()
+    asset = client.asset(asset_uid)
+    content = client.version_content(asset_uid, asset.deployed_version_id) if asset.deployed_version_id else {}
     with transaction.atomic():
         server, _made = KoboServer.objects.get_or_create(
             base_url=base_url, defaults={"name": base_url.partition("://")[2], "token": token, "username": username}

@@ -204,5 +204,6 @@ LOGGING: dict[str, Any] = {
 DEMO_ALLOWED = False
 # Whether a shared practice KoboToolbox stands beside the product (its address, or blank).
 PRACTICE_KOBO_URL = ""
+PRACTICE_KOBO_STATE = BASE_DIR / "var" / "practice_kobo" / "state.sqlite3"
 SUPPORT_CONTACT = ""
 

@@ -38,7 +38,7 @@ class TrainingSession(models.Model):
 class TrainedForm(models.Model):
     """A form kind, in a major version, that a training session covers."""
 
-    training_session = models.ForeignKey(TrainingSession, on_delete=models.CASCADE, related_name="trained_forms")
+    training_session = models.ForeignKey(TrainingSession, on_delete=models.CASCADE, related_name="trained_forms", verbose_name=_("training session"))
     form_kind = models.ForeignKey(FormKind, on_delete=models.PROTECT, verbose_name=_("form kind"))
     major_version = models.PositiveSmallIntegerField(_("major version"), default=1, validators=[MinValueValidator(1)])
 
@@ -59,7 +59,7 @@ class TrainedForm(models.Model):
 class TrainingHalfDay(models.Model):
     """One morning or afternoon of a training session."""
 
-    training_session = models.ForeignKey(TrainingSession, on_delete=models.CASCADE, related_name="half_days")
+    training_session = models.ForeignKey(TrainingSession, on_delete=models.CASCADE, related_name="half_days", verbose_name=_("training session"))
     day = models.DateField(_("day"))
     part = models.CharField(_("part of the day"), max_length=2, choices=HalfDayPart.choices)
     topic = models.CharField(_("topic"), max_length=240, blank=True)
@@ -110,8 +110,8 @@ class Enrolment(models.Model):
 class Attendance(models.Model):
     """Whether an enrolled person was there in a half-day. No row: not recorded yet."""
 
-    enrolment = models.ForeignKey(Enrolment, on_delete=models.CASCADE, related_name="attendances")
-    half_day = models.ForeignKey(TrainingHalfDay, on_delete=models.PROTECT, related_name="attendances")
+    enrolment = models.ForeignKey(Enrolment, on_delete=models.CASCADE, related_name="attendances", verbose_name=_("enrolment"))
+    half_day = models.ForeignKey(TrainingHalfDay, on_delete=models.PROTECT, related_name="attendances", verbose_name=_("half-day"))
     state = models.CharField(_("attendance"), max_length=8, choices=AttendanceState.choices)
     reason = models.CharField(_("reason"), max_length=160, blank=True)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from assessments.kobo.client import KoboClient
 from assessments.kobo.errors import KoboError
 from assessments.kobo.forms import FOLDER
 from assessments.messages import kobo_message
@@ -38,16 +39,19 @@ class Command(JsonCommand):
         if found is None:
             raise CommandError(f"No round has the code {options['round_code']}.")
         mapping = _read_json(options["mapping"] or FOLDER / kind.code / "mapping.json")
+        token = _read_token(options["token_file"])
         try:
-            made = connect_form(
-                base_url=options["url"],
-                token=_read_token(options["token_file"]),
-                asset_uid=options["asset"],
-                form_kind=kind,
-                assessment_round=found,
-                mapping=mapping,
-                major_version=options["major_version"],
-            )
+            with KoboClient(options["url"], token) as client:
+                made = connect_form(
+                    client,
+                    base_url=options["url"],
+                    token=token,
+                    asset_uid=options["asset"],
+                    form_kind=kind,
+                    assessment_round=found,
+                    mapping=mapping,
+                    major_version=options["major_version"],
+                )
         except KoboError as error:
             raise CommandError(kobo_message(error.code, error.params)) from None
         except Refused as refused:

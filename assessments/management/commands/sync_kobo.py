@@ -1,4 +1,6 @@
-"""`manage.py sync_kobo`: run the sync in this process. Exit 3 where a ledger does not close, 1 where Kobo cannot be read."""
+"""`manage.py sync_kobo`: run the sync in this process. Exit 3 where a ledger does not close, 1 where Kobo cannot be
+read.
+"""
 
 import sys
 from typing import Any

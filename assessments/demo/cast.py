@@ -1,0 +1,128 @@
+"""The people of the demonstration. Every name says that it is invented."""
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+
+from assessments.demo.figures import REGION_TOTALS
+from dtm_ops.accounts.models import User
+from locations.enums import Role
+from locations.models import AdminUnit, UnitScope
+from training.enums import AttendanceState, Sex
+from training.models import Enumerator, FormKind, TrainedForm, TrainingHalfDay, TrainingSession
+from training.services.attendance import enrol, record_attendance
+from training.services.certification import certify_attendees
+
+PASSWORD = "demo-2022"  # noqa: S105  told to everybody who starts the demonstration; never in production
+
+# User name, password, what the person does.
+LOGINS: tuple[tuple[str, str, str], ...] = (
+    ("coordinator", PASSWORD, "coordinator of the south: Almaty region and city, Zhambyl, Turkistan, Shymkent"),
+    ("coordinator2", PASSWORD, "coordinator of the west and north"),
+    ("manager", PASSWORD, "manager: coverage, final approval, figures"),
+    ("enumerator", PASSWORD, "enumerator in Almaty region, page in Kazakh"),
+    ("enumerator2", PASSWORD, "enumerator in Mangystau, page in Russian"),
+    ("administrator", PASSWORD, "administrator: rights, places, Kobo connection"),
+)
+
+SOUTH = ("190000000", "750000000", "310000000", "610000000", "790000000")
+# 20 people for 14 regions, as in the source report: two in each of six regions, one in each of the others.
+TWO = ("470000000", "190000000", "750000000", "610000000", "790000000", "710000000")
+TRAINING_DAYS = (date(2022, 11, 10), date(2022, 11, 11))
+
+_WOMEN = ("Aigerim", "Dana", "Gulnar", "Saule", "Madina", "Zarina", "Kamila", "Asel", "Togzhan", "Laura")
+_MEN = ("Arman", "Bolat", "Daniyar", "Erlan", "Kairat", "Marat", "Nurlan", "Ruslan", "Timur", "Yerbol")
+# The source report: day 1 the method, day 2 the form and its tool.
+_TOPICS = (
+    "Project objective and goals; DTM methodology and components",
+    "Advantages of migration data and its future use",
+    "Baseline Assessment: district and village forms",
+    "Data entry with KoboCollect; exercise",
+)
+
+
+def make_users(units: Mapping[str, AdminUnit], country: AdminUnit) -> dict[str, User]:
+    """The log-ins with their scopes. Who is there already keeps the password they have."""
+    users = {name: _make_user(name) for name, _password, _words in LOGINS}
+    _give(users["administrator"], Role.ADMINISTRATOR, [country])
+    _give(users["manager"], Role.MANAGER, [country])
+    _give(users["coordinator"], Role.COORDINATOR, [units[code] for code in SOUTH])
+    _give(users["coordinator2"], Role.COORDINATOR, [unit for code, unit in units.items() if code not in SOUTH])
+    return users
+
+
+def make_people(units: Mapping[str, AdminUnit], users: Mapping[str, User]) -> list[Enumerator]:
+    """Twenty enumerators. The first of Almaty region and the first of Mangystau can log in."""
+    homes = [unit for code in REGION_TOTALS for unit in [units[code]] * (2 if code in TWO else 1)]
+    people = []
+    for number, home in enumerate(homes, start=1):
+        women = number % 2 == 0
+        name = (_WOMEN if women else _MEN)[(number - 1) // 2]
+        person, _made = Enumerator.objects.get_or_create(
+            code=f"E{number:02}",
+            defaults={
+                "full_name": f"{name} Demo-{number:02}",
+                "sex": Sex.FEMALE if women else Sex.MALE,
+                "languages": ["kk", "ru"] if number % 3 else ["ru"],
+                "home_unit": home,
+                "organisation": "IOM (demonstration)",
+                "kobo_username": f"demo_e{number:02}",
+                "contract_from": date(2022, 11, 1),
+            },
+        )
+        people.append(person)
+    for login, code, language in (("enumerator", "190000000", "kk"), ("enumerator2", "470000000", "ru")):
+        person = next(one for one in people if one.home_unit == units[code])
+        _attach(person, users[login], language)
+    return people
+
+
+def hold_training(code: str, title: str, *, days: tuple[date, date], people: list[Enumerator]) -> TrainingSession:
+    """A two-day training on line that everybody attended in full, with certificates for both baseline forms."""
+    training, made = TrainingSession.objects.get_or_create(
+        code=code, defaults={"title": title, "language": "ru", "trainer": "Demo Trainer"}
+    )
+    if not made:
+        return training
+    kinds = list(FormKind.objects.filter(code__in=("baseline_area", "baseline_sub_area")))
+    TrainedForm.objects.bulk_create(
+        TrainedForm(training_session=training, form_kind=kind, major_version=1) for kind in kinds
+    )
+    slots = [(day, part) for day in days for part in ("am", "pm")]
+    half_days = [
+        TrainingHalfDay.objects.create(training_session=training, day=day, part=part, topic=topic)
+        for (day, part), topic in zip(slots, _TOPICS, strict=True)
+    ]
+    enrol(training, people)
+    for half_day in half_days:
+        record_attendance(half_day, dict.fromkeys(training.enrolments.all(), AttendanceState.PRESENT))
+    for kind in kinds:
+        certify_attendees(
+            training,
+            form_kind=kind,
+            major_version=1,
+            issued_on=days[1],
+            expires_on=days[1] + timedelta(days=365),
+        )
+    return training
+
+
+def _make_user(name: str) -> User:
+    found = User.objects.filter(username=name).first()
+    staff = not name.startswith("enumerator")
+    return found or User.objects.create_user(
+        name, password=PASSWORD, first_name="Demo", last_name=name.capitalize(), is_staff=staff
+    )
+
+
+def _give(user: User, role: Role, units: list[AdminUnit]) -> None:
+    for unit in units:
+        UnitScope.objects.get_or_create(user=user, unit=unit, role=role)
+
+
+def _attach(person: Enumerator, user: User, language: str) -> None:
+    if person.user_id != user.pk:
+        person.user = user
+        person.save(update_fields=["user"])
+        user.language = language
+        user.save(update_fields=["language"])
+    UnitScope.objects.get_or_create(user=user, unit=person.home_unit, role=Role.ENUMERATOR)
