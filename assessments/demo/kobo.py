@@ -16,6 +16,7 @@ from assessments.services.kobo_sync import sync_form
 from training.models import FormKind
 
 ACCOUNT = "dtm_demo"
+NAME = "Practice Kobo"
 
 
 class DemoKobo:
@@ -24,6 +25,8 @@ class DemoKobo:
     def __init__(self, state: PracticeKobo, *, here: str, address: str) -> None:
         self.state, self.here, self.address = state, here, address
         self.token = state.create_user(ACCOUNT)
+        # The port may be another one than at the last start.
+        KoboServer.objects.filter(name=NAME).exclude(base_url=address).update(base_url=address)
 
     def connect(self, asset_uid: str, name: str, *, kind: FormKind, assessment_round: AssessmentRound) -> KoboForm:
         """Create the project at Kobo where it is missing, and connect it."""
@@ -40,7 +43,7 @@ class DemoKobo:
                 assessment_round=assessment_round,
                 mapping=mapping,
             )
-        KoboServer.objects.filter(pk=made.form.server_id).update(name="Practice Kobo")
+        KoboServer.objects.filter(pk=made.form.server_id).update(name=NAME)
         return made.form
 
     def submit(self, asset_uid: str, rows: Sequence[Mapping[str, Any]]) -> None:

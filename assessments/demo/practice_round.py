@@ -11,7 +11,7 @@ from assessments.demo.answers import AREA, SUB_AREA, Place, practice_answers
 from assessments.demo.cast import hold_training
 from assessments.demo.kobo import DemoKobo
 from assessments.demo.splits import draw
-from assessments.enums import ReviewStatus
+from assessments.enums import ReviewStatus, TargetStatus
 from assessments.models import (
     AssessmentRound,
     FocusGroupSession,
@@ -93,7 +93,10 @@ def load_practice_round(
     users: Mapping[str, User],
     today: date,
 ) -> AssessmentRound:
-    """Make it once. A practice round that is there stays as people have worked in it, also on another day."""
+    """Make it once; opening is the last step, so what broke off is gone on with.
+
+    A practice round that is open stays as people have worked in it, also on another day.
+    """
     found = AssessmentRound.objects.filter(is_demo=True, code__endswith="-practice", status="open").first()
     if found is not None:
         return found
@@ -103,9 +106,6 @@ def load_practice_round(
     with transaction.atomic():
         assessment_round = _make_round(today, [regions[code] for code in REGIONS])
         work = list(_make_work(assessment_round, today, kinds, people))
-    if assessment_round.status == "planned":
-        open_round(assessment_round, by=users["manager"])
-    with transaction.atomic():
         _plan(work, today)
         _set_aside(work, today, users["manager"])
     forms = {
@@ -117,6 +117,7 @@ def load_practice_round(
         kobo.sync(form)
     _review(forms.values(), work, users)
     _send_late(kobo, work)
+    open_round(assessment_round, by=users["manager"])
     return assessment_round
 
 
@@ -189,6 +190,9 @@ def _plan(work: Sequence[_Work], today: date) -> None:
         day = today + timedelta(days=1 + days) if side == "coming" else today - timedelta(days=3 + days)
         start = datetime.combine(day, SLOTS[slot], ZoneInfo("Asia/Almaty"))
         dated = one.name != "assigned"
+        one.group = one.target.focus_groups.first()
+        if one.group is not None:
+            continue
         one.group = plan_focus_group(
             one.target,
             starts_at=start if dated else None,
@@ -203,6 +207,8 @@ def _plan(work: Sequence[_Work], today: date) -> None:
 
 def _set_aside(work: Sequence[_Work], today: date, manager: User) -> None:
     for one in work:
+        if one.target.status != TargetStatus.OPEN:
+            continue
         if one.name == "excluded":
             set_target_status(one.target, "excluded", by=manager, reason="No migrant workers since the quarry closed")
         elif one.name == "inaccessible":
@@ -269,11 +275,11 @@ def _review(forms: Iterable[KoboForm], work: Sequence[_Work], users: Mapping[str
 
 def _send_late(kobo: DemoKobo, work: Sequence[_Work]) -> None:
     """Forms that reach Kobo after the last sync: the next run, by schedule or button, brings them in."""
-    for one in work:
-        if one.name == "overdue":
-            kind = one.target.form_kind.code
-            row = _row(kind, one)
-            kobo.state.submit_many(ASSETS[kind], [row])
+    for kind, asset_uid in ASSETS.items():
+        if kobo.state.count(asset_uid) > len(list(_rows(kind, work))):
+            continue
+        late = [_row(kind, one) for one in work if one.name == "overdue" and one.target.form_kind.code == kind]
+        kobo.state.submit_many(asset_uid, late)
 
 
 def _reaches(user: User, submission: KoboSubmission) -> bool:
