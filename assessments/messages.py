@@ -15,23 +15,31 @@ from dtm_ops.common.names import named
 
 KOBO: Mapping[str, Promise] = {
     "too_many_requests": gettext_lazy("%(host)s asks to slow down. The next run tries again."),
-    "server_unavailable": gettext_lazy("%(host)s is not available at the moment (HTTP %(status)s). The next run tries again."),
+    "server_unavailable": gettext_lazy(
+        "%(host)s is not available at the moment (HTTP %(status)s). The next run tries again."
+    ),
     "server_error": gettext_lazy("%(host)s failed on its side (HTTP %(status)s). The next run tries again."),
     "query_failed": gettext_lazy("%(host)s could not finish the query in time. The next run tries again."),
     "not_json": gettext_lazy("%(host)s answered with a page instead of data (HTTP %(status)s): %(excerpt)s"),
     "bad_answer": gettext_lazy("%(host)s answered data of an unknown shape (%(what)s)."),
-    "paging_broken": gettext_lazy("%(host)s sent rows out of order after row %(after_id)s. Nothing is lost; try again later."),
+    "paging_broken": gettext_lazy(
+        "%(host)s sent rows out of order after row %(after_id)s. Nothing is lost; try again later."
+    ),
     "connection_failed": gettext_lazy("No connection to %(host)s. The next run tries again."),
-    "connection_cut": gettext_lazy("The connection to %(host)s broke in the middle of an answer. The next run tries again."),
+    "connection_cut": gettext_lazy(
+        "The connection to %(host)s broke in the middle of an answer. The next run tries again."
+    ),
     "timed_out": gettext_lazy("%(host)s did not answer in time. The next run tries again."),
     "bad_address": gettext_lazy("%(address)s is not a usable server address."),
     "bad_certificate": gettext_lazy("The certificate of %(host)s cannot be trusted."),
     "bad_token": gettext_lazy("%(host)s does not accept the token. Connect the form again with a valid token."),
-    "not_kobo": gettext_lazy("%(host)s does not answer like a KoboToolbox server (HTTP %(status)s). Check the address."),
+    "not_kobo": gettext_lazy(
+        "%(host)s does not answer like a KoboToolbox server (HTTP %(status)s). Check the address."
+    ),
     "redirected": gettext_lazy("%(host)s redirects to %(to)s; the token is not sent there. Check the address."),
     "no_project": gettext_lazy(
-        "Project %(asset_uid)s is not visible to this token on %(host)s: it is missing, in the trash, or the right was
-        taken" " away. Nothing was deleted here."
+        "Project %(asset_uid)s is not visible to this token on %(host)s: it is missing, in the trash, or the right "
+        "was taken away. Nothing was deleted here."
     ),
     "no_submission": gettext_lazy("Submission %(kobo_id)s is not at Kobo any more."),
     "no_version": gettext_lazy("Project %(asset_uid)s has no form version %(version_uid)s."),
@@ -41,10 +49,12 @@ KOBO: Mapping[str, Promise] = {
     "conflict": gettext_lazy("%(host)s cannot tell which submission is meant."),
     "bad_request": gettext_lazy("%(host)s did not understand the request (HTTP %(status)s): %(excerpt)s"),
     "refused": gettext_lazy("%(host)s refused the request (HTTP %(status)s): %(excerpt)s"),
-    "internal": gettext_lazy("The run broke off on our side; the log of the worker says why. The next run goes on from here."),
+    "internal": gettext_lazy(
+        "The run broke off on our side; the log of the worker says why. The next run goes on from here."
+    ),
     "rows_gone": gettext_lazy(
-        "%(gone)s of %(here)s submissions are not listed at Kobo any more. That many at once looks like a right that
-        was taken" " away: nothing was marked as deleted. Ask whoever owns the project."
+        "%(gone)s of %(here)s submissions are not listed at Kobo any more. That many at once looks like a right "
+        "that was taken away: nothing was marked as deleted. Ask whoever owns the project."
     ),
     "counts_differ": gettext_lazy("Kobo counts %(at_kobo)s submissions, but lists %(seen)s. The next run looks again."),
 }
@@ -101,8 +111,8 @@ def flag_message(flag: QualityFlag, indicators: Mapping[str, Mapping[str, str]] 
     words = str(FLAGS.get(flag.check_code, flag.check_code))
     at = flag.params.get("at") or []
     parts = [
-        f"{named((indicators or {}).get(one['indicator'], {}), fallback=one['indicator'])} {one['numbers']}" for one
-        in at
+        f"{named((indicators or {}).get(one['indicator'], {}), fallback=one['indicator'])} {one['numbers']}"
+        for one in at
     ]
     return f"{words}: {', '.join(parts)}" if parts else words
 
