@@ -47,6 +47,7 @@ UNASKED = frozenset(
 )
 _NUMBER = r"-?\d+(?:\.\d+)?"
 _COMPARISON = re.compile(rf"\.\s*(>=|<=|!=|>|<|=)\s*({_NUMBER})")
+_PATTERN = re.compile(r"regex\(\s*\.\s*,\s*'([^']*)'\s*\)")
 _COMPARE: dict[str, Callable[[float, float], bool]] = {
     ">=": lambda value, bound: value >= bound,
     "<=": lambda value, bound: value <= bound,
@@ -204,7 +205,10 @@ def _find_problem(filling: Filling, question: Question, value: str, *, needed: b
         return "date", ""
     if kind.startswith("select") and not _are_choices(filling.choices.get(question.list_name), value, kind):
         return "choice", ""
-    if kind in {"integer", "decimal"} and not _meets(str(question.row.get("constraint") or ""), float(value)):
+    constraint = str(question.row.get("constraint") or "")
+    if kind in {"integer", "decimal"} and not _meets(constraint, float(value)):
+        return "constraint", "message"
+    if kind == "text" and not _is_written_as(constraint, value):
         return "constraint", "message"
     return None
 
@@ -223,6 +227,15 @@ def _are_choices(choices: list[dict[str, Any]] | None, value: str, kind: str) ->
     codes = {str(choice["name"]) for choice in choices}
     values = value.split() if kind.startswith("select_multiple") else [value]
     return all(item in codes for item in values)
+
+
+def _is_written_as(constraint: str, value: str) -> bool:
+    """Check a constraint that is nothing but ``regex(., '...')``."""
+    found = _PATTERN.fullmatch(constraint.strip())
+    try:
+        return found is None or re.search(found.group(1), value) is not None
+    except re.error:
+        return True
 
 
 def _meets(constraint: str, value: float) -> bool:
