@@ -83,7 +83,9 @@ class FormDrawing:
             words = f'<p class="error" id="{escape(name)}-error">{escape(own or say(error[0], self.language))}</p>'
         hint = forms.translate(question.row.get("hint"), self.index)
         shown_hint = f'<p class="hint">{escape(hint)}</p>' if hint else ""
-        star = ' <span class="star">*</span>' if str(question.row.get("required")).lower() in {"true", "yes"} else ""
+        # Relevance is not computed here, so what hangs on a condition is never demanded and bears no star.
+        demanded = str(question.row.get("required")).lower() in {"true", "yes"} and not question.row.get("relevant")
+        star = ' <span class="star">*</span>' if demanded else ""
         label = self._label(question) or escape(question.name)
         wrong = " wrong" if error else ""
         if question.kind.startswith("select_multiple"):
