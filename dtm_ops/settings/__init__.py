@@ -1,1 +1,1 @@
-"""Settings: `local` (embedded servers), `production` (no defaults), `test`. The environment is read in `environment.py` only."""
+"""Settings: `local` (embedded servers), `production` (no defaults), `test`. `environment` alone reads variables."""

@@ -4,10 +4,12 @@ Secrets may also come from a file named by `<NAME>_FILE` (Docker and systemd sec
 ends the start with one line that names it: nothing half-configured ever serves a page.
 """
 
+import base64
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -48,8 +50,11 @@ def number(name: str, *, default: int) -> int:
 
 
 def words(name: str, default: Any = _env.NOTSET) -> list[str]:
-    """A comma-separated list; blanks around the commas do not count."""
-    return [word.strip() for word in _read(_env.list, name, default) if word.strip()]
+    """A comma-separated list; blanks around the commas do not count. Blank counts as missing."""
+    found = [word.strip() for word in _read(_env.list, name, default) if word.strip()]
+    if not found and default is _env.NOTSET:
+        raise stop(f"{name} is blank")
+    return found
 
 
 def secret(name: str, default: Any = _env.NOTSET) -> str:
@@ -68,8 +73,46 @@ def secret(name: str, default: Any = _env.NOTSET) -> str:
 
 
 def database(url: str) -> dict[str, Any]:
-    """Django's database settings for a `postgres://` address. Other engines are refused: the rules live in PostgreSQL."""
+    """Django's database settings for a `postgres://` address. Other engines are refused: the rules live in PostgreSQL.
+
+    A server on a Unix socket is named by its folder, percent-encoded: `postgres://dtm@%2Frun%2Fpostgresql/dtm_ops`.
+    """
     if not url.startswith(("postgres://", "postgresql://")):
         raise stop("DATABASE_URL must begin with postgres:// (no other engine holds the rules of this system)")
     with _named("DATABASE_URL"):
-        return dict(_env.db_url_config(url))
+        found = dict(_env.db_url_config(url))
+    if not found["NAME"]:
+        raise stop("DATABASE_URL names no database (postgres://user:password@host:port/name)")
+    return found | {"HOST": unquote(found["HOST"] or "")}
+
+
+def redis(url: str, *, broker: int | None = None, cache: int | None = None) -> tuple[str, str]:
+    """The addresses of queue and cache on one server, each at the number given, else at the address's own.
+
+    Celery and the cache write a Unix socket differently.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("redis", "rediss", "unix") or not (parts.hostname or parts.path.strip("/")):
+        raise stop("REDIS_URL must begin with redis://, rediss:// or unix:// and name a server")
+    if parts.scheme == "unix":
+        own = parse_qs(parts.query).get("db", ["0"])[0]
+        socket = parts._replace(query="", fragment="")
+        queue = socket._replace(scheme="redis+socket", query=f"virtual_host={own if broker is None else broker}")
+        return queue.geturl(), socket._replace(query=f"db={own if cache is None else cache}").geturl()
+    numbered = [url if number is None else parts._replace(path=f"/{number}").geturl() for number in (broker, cache)]
+    return numbered[0], numbered[1]
+
+
+def encryption_keys(values: list[str]) -> list[str]:
+    """Each must be 32 bytes in URL-safe base64; the names that people trust us with hang on it."""
+    keys = [value.strip() for value in values if value.strip()]
+    for key in keys:
+        try:
+            size = len(base64.urlsafe_b64decode(key))
+        except ValueError:
+            size = 0
+        if size != 32:
+            raise stop("FIELD_ENCRYPTION_KEYS holds a key that is not 32 bytes in URL-safe base64")
+    if not keys:
+        raise stop("FIELD_ENCRYPTION_KEYS holds no key")
+    return keys

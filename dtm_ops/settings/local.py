@@ -1,4 +1,4 @@
-"""The embedded default: PostgreSQL and Valkey from the wheels, on Unix sockets, unless DATABASE_URL / REDIS_URL say otherwise."""
+"""The embedded default: PostgreSQL and Valkey from the wheels, unless DATABASE_URL or REDIS_URL name others."""
 
 from dtm_ops import embedded
 from dtm_ops.settings import environment
@@ -8,20 +8,22 @@ DEBUG = environment.flag("DEBUG", default=False)
 ALLOWED_HOSTS = environment.words("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 
 SECRET_KEY = environment.secret("SECRET_KEY", default="") or embedded.secret("SECRET_KEY")
-FIELD_ENCRYPTION_KEYS = environment.words("FIELD_ENCRYPTION_KEYS", default=[]) or [
-    embedded.secret("FIELD_ENCRYPTION_KEY")
-]
+FIELD_ENCRYPTION_KEYS = environment.encryption_keys(
+    environment.words("FIELD_ENCRYPTION_KEYS", default=[]) or [embedded.secret("FIELD_ENCRYPTION_KEY")]
+)
 
 _database_url = environment.secret("DATABASE_URL", default="")
 DATABASES = {"default": environment.database(_database_url) if _database_url else embedded.database()}
 DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True, "ATOMIC_REQUESTS": False}
 
 _redis_url = environment.secret("REDIS_URL", default="")
-CELERY_BROKER_URL = _redis_url or embedded.broker_url(0)
+CELERY_BROKER_URL, _cache_url = (
+    environment.redis(_redis_url) if _redis_url else (embedded.broker_url(0), embedded.redis_url(1))
+)
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
-        "LOCATION": _redis_url or embedded.redis_url(1),
+        "LOCATION": _cache_url,
         "KEY_PREFIX": "dtm-ops",
     },
 }

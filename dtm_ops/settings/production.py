@@ -5,25 +5,22 @@ from dtm_ops.settings.base import *  # noqa: F403  settings modules of Django ar
 
 DEBUG = False
 ALLOWED_HOSTS = environment.words("ALLOWED_HOSTS")
-CSRF_TRUSTED_ORIGINS = [f"https://{host}" for host in ALLOWED_HOSTS]
+CSRF_TRUSTED_ORIGINS = [f"https://{'*' if host.startswith('.') else ''}{host}" for host in ALLOWED_HOSTS]
 
 SECRET_KEY = environment.secret("SECRET_KEY")
 if len(SECRET_KEY) < 50:
     raise environment.stop("SECRET_KEY is shorter than 50 characters")
 # The first key encrypts, all of them decrypt: put a new one in front to rotate.
-FIELD_ENCRYPTION_KEYS = [key.strip() for key in environment.secret("FIELD_ENCRYPTION_KEYS").split(",") if key.strip()]
+FIELD_ENCRYPTION_KEYS = environment.encryption_keys(environment.secret("FIELD_ENCRYPTION_KEYS").split(","))
 
 DATABASES = {"default": environment.database(environment.secret("DATABASE_URL"))}
 DATABASES["default"] |= {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
 
-_redis_url = environment.secret("REDIS_URL")
-if not _redis_url.startswith(("redis://", "rediss://", "unix://")):
-    raise environment.stop("REDIS_URL must begin with redis://, rediss:// or unix://")
-CELERY_BROKER_URL = _redis_url
+CELERY_BROKER_URL, _cache_url = environment.redis(environment.secret("REDIS_URL"))
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
-        "LOCATION": _redis_url,
+        "LOCATION": _cache_url,
         "KEY_PREFIX": "dtm-ops",
     },
 }

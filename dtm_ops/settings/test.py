@@ -23,11 +23,15 @@ DATABASES = {"default": environment.database(_database_url) if _database_url els
 DATABASES["default"]["TEST"] = {"NAME": f"test_dtm_ops{_suffix and '_'}{_suffix}"}
 
 _redis_url = environment.secret("REDIS_URL", default="")
-CELERY_BROKER_URL = f"{_redis_url}/14" if _redis_url else embedded.broker_url(_lane_number)
+CELERY_BROKER_URL, _cache_url = (
+    environment.redis(_redis_url, broker=14, cache=15)
+    if _redis_url
+    else (embedded.broker_url(_lane_number), embedded.redis_url(_lane_number + 1))
+)
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
-        "LOCATION": f"{_redis_url}/15" if _redis_url else embedded.redis_url(_lane_number + 1),
+        "LOCATION": _cache_url,
         "KEY_PREFIX": "dtm-ops-test",
     },
 }

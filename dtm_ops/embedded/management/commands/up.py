@@ -1,18 +1,18 @@
 """`manage.py up`: the whole product on one machine, from the two servers to the beat, until Ctrl-C."""
 
 import http.client
-import importlib
-import importlib.util
 import socket
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management import CommandParser
 from django.core.management.base import BaseCommand, CommandError
 
+from assessments.demo.cast import LOGINS
 from dtm_ops.embedded.accounts import LaunchError
 from dtm_ops.embedded.needs import settings_need
 from dtm_ops.embedded.places import HERE
@@ -56,7 +56,7 @@ class Command(BaseCommand):
 
     def _run(self, supervisor: Supervisor, port: int, kobo_port: int, *, demo: bool) -> None:
         self._say("Preparing the database" + (" and the demo." if demo else "."))
-        supervisor.run_to_end(manage("prepare", *([] if demo else ["--no-demo"])))
+        supervisor.run_to_end(prepare(kobo_port, demo=demo))
         for program in programs(port, kobo_port):
             supervisor.start(program)
         if not supervisor.watch(first_page(port)):
@@ -70,17 +70,23 @@ class Command(BaseCommand):
         self.stdout.flush()
 
 
-def manage(*words: str) -> Program:
-    return Program(words[0], [sys.executable, str(HERE.root / "manage.py"), *words])
+def kobo_address(kobo_port: int) -> dict[str, str]:
+    """How the programs learn where the practice Kobo is."""
+    return {"PRACTICE_KOBO_URL": f"http://127.0.0.1:{kobo_port}"}
+
+
+def prepare(kobo_port: int, *, demo: bool) -> Program:
+    words = ["prepare", *([] if demo else ["--no-demo"])]
+    return Program("prepare", [sys.executable, str(HERE.root / "manage.py"), *words], kobo_address(kobo_port))
 
 
 def programs(port: int, kobo_port: int) -> list[Program]:
     """In the order of their start; they stop in the opposite order."""
     python = [sys.executable, "-m"]
-    kobo = {"PRACTICE_KOBO_URL": f"http://127.0.0.1:{kobo_port}"}
-    state, schedule = HERE.var / "practice_kobo" / "state.sqlite3", HERE.var / "beat" / "schedule"
+    kobo = kobo_address(kobo_port)
+    state, schedule = Path(settings.PRACTICE_KOBO_STATE), HERE.var / "beat" / "schedule"
     for file in (state, schedule):
-        file.parent.mkdir(exist_ok=True)
+        file.parent.mkdir(parents=True, exist_ok=True)
     celery = [*python, "celery", "-A", "dtm_ops"]
     quietly = ["--without-mingle", "--without-gossip", "--loglevel", "INFO"]
     return [
@@ -123,8 +129,8 @@ def first_page(port: int) -> Callable[[], bool]:
 
 def welcome(port: int, *, demo: bool) -> str:
     lines = ["", f"DTM Ops is ready: http://127.0.0.1:{port}/"]
-    if demo and importlib.util.find_spec("assessments.demo.cast"):
+    if demo:
+        width = max(len(word) for row in LOGINS for word in row[:2])
         lines += ["", "Demo log-ins (name, password):"]
-        for name, password, words in importlib.import_module("assessments.demo.cast").LOGINS:
-            lines.append(f"    {name:<14} {password:<14} {words}")
+        lines += [f"    {name:<{width}} {password:<{width}} {words}" for name, password, words in LOGINS]
     return "\n".join([*lines, "", f"Logs: {HERE.log}. Ctrl-C stops everything."])

@@ -1,0 +1,63 @@
+"""One promise in numbers: what we do, what the bare work takes, and how many times that we may take."""
+
+import gc
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+def _nothing() -> None:
+    """Nothing to make ready."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    name: str
+    ours: Callable[[], object]
+    yardstick: Callable[[], object]
+    at_most: float
+    rounds: int = 5
+    # Before each single run of either side, outside the measured time: empty the tables, say.
+    before_each: Callable[[], object] = _nothing
+    # Once both sides are through, whatever happened.
+    after_all: Callable[[], object] = _nothing
+
+
+@dataclass(frozen=True)
+class Result:
+    name: str
+    # Medians, in seconds.
+    ours: float
+    yardstick: float
+    at_most: float
+
+    @property
+    def ratio(self) -> float:
+        return self.ours / self.yardstick if self.yardstick else float("inf")
+
+    @property
+    def kept(self) -> bool:
+        return self.ratio <= self.at_most
+
+
+def compare(comparison: Comparison, *, rounds: int) -> Result:
+    """Run both sides in turn, so that a busy minute of the machine hits both; the first round warms up."""
+    ours, yardstick = [], []
+    try:
+        for number in range(rounds + 1):
+            pair = (_time(comparison.ours, comparison.before_each), _time(comparison.yardstick, comparison.before_each))
+            if number:
+                ours.append(pair[0])
+                yardstick.append(pair[1])
+    finally:
+        comparison.after_all()
+    return Result(comparison.name, statistics.median(ours), statistics.median(yardstick), comparison.at_most)
+
+
+def _time(run: Callable[[], object], before: Callable[[], object]) -> float:
+    before()
+    gc.collect()
+    began = time.perf_counter()
+    run()
+    return time.perf_counter() - began

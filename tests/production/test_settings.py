@@ -1,0 +1,93 @@
+"""Production starts with everything it needs, or not at all and with one line that names what is missing."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dtm_ops.embedded.places import PROJECT
+from tests.production.environments import dummy_values, production
+
+
+def start(words: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *words], env=environment, cwd=PROJECT, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "line"),
+    [
+        *[
+            (name, None, f"{name} is missing from the environment")
+            for name in ("ALLOWED_HOSTS", "SECRET_KEY", "FIELD_ENCRYPTION_KEYS", "DATABASE_URL", "REDIS_URL")
+        ],
+        *[(name, "", f"{name} is blank") for name in ("ALLOWED_HOSTS", "SECRET_KEY", "DATABASE_URL", "REDIS_URL")],
+        ("SECRET_KEY", "short", "SECRET_KEY is shorter than 50 characters"),
+        ("FIELD_ENCRYPTION_KEYS", ",", "FIELD_ENCRYPTION_KEYS holds no key"),
+        ("FIELD_ENCRYPTION_KEYS", "a2V5", "FIELD_ENCRYPTION_KEYS holds a key that is not 32 bytes in URL-safe base64"),
+        ("FIELD_ENCRYPTION_KEYS", "%", "FIELD_ENCRYPTION_KEYS holds a key that is not 32 bytes in URL-safe base64"),
+        ("DATABASE_URL", "postgres://dtm@db", "DATABASE_URL names no database (postgres://user:password@host:port/name)"),
+        ("DATABASE_URL", "postgres://dtm@db:port/dtm", "DATABASE_URL has a value that cannot be read (ValueError)"),
+        (
+            "DATABASE_URL",
+            "sqlite:///dtm.sqlite3",
+            "DATABASE_URL must begin with postgres:// (no other engine holds the rules of this system)",
+        ),
+        ("REDIS_URL", "http://redis", "REDIS_URL must begin with redis://, rediss:// or unix:// and name a server"),
+        ("SECRET_KEY_FILE", "/none", "SECRET_KEY_FILE names a file that cannot be read (No such file or directory)"),
+        ("SECURE_HSTS_SECONDS", "a year", "SECURE_HSTS_SECONDS has a value that cannot be read (ValueError)"),
+        ("PROXY_COUNT", "one", "PROXY_COUNT has a value that cannot be read (ValueError)"),
+    ],
+)  # fmt: skip
+def test_production_refuses_a_wrong_value_with_one_line(name: str, value: str | None, line: str) -> None:
+    started = start(["-c", "import dtm_ops.wsgi"], production(**{name: value}))
+
+    assert (started.returncode, started.stdout, started.stderr) == (1, "", f"DTM Ops cannot start: {line}\n")
+
+
+def test_production_refuses_the_same_way_from_the_command_line_and_the_worker() -> None:
+    environment = production(REDIS_URL=None)
+    by_hand = start(["manage.py", "migrate"], environment)
+    worker = start(["-m", "celery", "-A", "dtm_ops", "worker"], environment)
+
+    line = "DTM Ops cannot start: REDIS_URL is missing from the environment\n"
+    assert (by_hand.returncode, by_hand.stderr) == (1, line)
+    assert (worker.returncode, worker.stderr.splitlines()[-1:]) == (1, [line.strip()])
+
+
+def test_production_passes_the_deployment_checks() -> None:
+    checked = start(["manage.py", "check", "--deploy", "--fail-level", "WARNING"], production())
+
+    assert (checked.returncode, checked.stderr) == (0, "")
+
+
+def test_secrets_may_come_from_files(tmp_path: Path) -> None:
+    values, changes = dummy_values(), {}
+    for name in ("SECRET_KEY", "FIELD_ENCRYPTION_KEYS", "DATABASE_URL", "REDIS_URL"):
+        (tmp_path / name).write_text(f"{values[name]}\n")
+        changes |= {name: None, f"{name}_FILE": str(tmp_path / name)}
+    program = (
+        "from django.conf import settings\n"
+        "print(settings.SECRET_KEY, settings.DATABASES['default']['PORT'], settings.CELERY_BROKER_URL)"
+    )
+
+    read = start(["-c", program], production(**changes))
+
+    assert read.stdout.split() == [values["SECRET_KEY"], "1", values["REDIS_URL"]]
+
+
+def test_production_starts_none_of_the_embedded_servers() -> None:
+    program = (
+        "from django.conf import settings; from dtm_ops.embedded.needs import command_needs\n"
+        "print(command_needs(['migrate'], settings), settings.DEMO_ALLOWED, settings.DEBUG)"
+    )
+
+    assert start(["-c", program], production()).stdout.split() == ["[]", "False", "False"]
+
+
+def test_demo_is_refused_in_production() -> None:
+    refused = start(["manage.py", "demo"], production())
+
+    assert (refused.returncode, "refused in production" in refused.stderr) == (1, True)
