@@ -66,8 +66,11 @@ REVIEW_STEPS: dict[str, frozenset[str]] = {
     ReviewStatus.APPROVED_FIRST: frozenset(
         {ReviewStatus.APPROVED, ReviewStatus.RETURNED, ReviewStatus.REJECTED, ReviewStatus.RECEIVED}
     ),
-    # Approved again: somebody accepted what changed after the approval.
-    ReviewStatus.APPROVED: frozenset({ReviewStatus.APPROVED, ReviewStatus.RETURNED, ReviewStatus.REJECTED}),
+    # Approved again: somebody accepted what changed after the approval. Received again: it was deleted at Kobo, another
+    # form took its place, and it came back.
+    ReviewStatus.APPROVED: frozenset(
+        {ReviewStatus.APPROVED, ReviewStatus.RETURNED, ReviewStatus.REJECTED, ReviewStatus.RECEIVED}
+    ),
     ReviewStatus.RETURNED: frozenset({ReviewStatus.RECEIVED, ReviewStatus.REJECTED}),
     ReviewStatus.REJECTED: frozenset({ReviewStatus.RECEIVED}),
 }

@@ -1,5 +1,6 @@
 """Planning, moving, holding and cancelling focus groups. The times of assignments are copied here and nowhere else."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
@@ -13,7 +14,7 @@ from assessments.models import FocusGroupSession, RoundTarget
 from dtm_ops.accounts.models import User
 from dtm_ops.common.errors import Refused
 from dtm_ops.records.models import StatusChange
-from dtm_ops.records.services import change_status
+from dtm_ops.records.services import change_status, change_statuses
 
 DOUBLE_BOOKING = "assignment_no_double_booking"
 
@@ -83,7 +84,20 @@ def hold_focus_group(focus_group: FocusGroupSession, *, by: User | None, at: dat
         raise Refused(_("A focus group without a date cannot have been held."), code="no_date")
     if focus_group.starts_at > (at or timezone.now()):
         raise Refused(_("The focus group has not begun yet."), code="not_begun")
-    return change_status(focus_group, FocusGroupStatus.HELD, allowed=FOCUS_GROUP_STEPS, by=by, at=at)
+    return change_status(
+        focus_group, FocusGroupStatus.HELD, allowed=FOCUS_GROUP_STEPS, by=by, at=at, unless_moved=("starts_at",)
+    )
+
+
+def note_held(focus_groups: Collection[int]) -> int:
+    """Forms came from these focus groups (keys): those that are planned and have begun took place. Returns how many.
+
+    One without a date, or filled before it began, stays as planned: the form counts all the same.
+    """
+    begun = FocusGroupSession.objects.filter(pk__in=focus_groups, starts_at__lte=timezone.now())
+    return change_statuses(
+        begun.filter(status=FocusGroupStatus.PLANNED), FocusGroupStatus.HELD, allowed=FOCUS_GROUP_STEPS, by=None
+    )
 
 
 @transaction.atomic

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date
+from hashlib import sha256
 from typing import Any
 
 from django.utils import timezone
@@ -39,26 +40,32 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class ReadRow:
-    """One row, ready to be stored. ``payload`` None: only its ``_id`` could be read; ``problems`` say why."""
+    """One row, ready to be stored. ``payload`` None: only its ``_id`` could be used; ``problems`` say why."""
 
     kobo_id: int
     raw: str
     payload: SubmissionPayload | None
+    uuid: str = ""
     problems: tuple[Problem, ...] = ()
     match: Match = field(default_factory=Match)
     is_trial: bool = False
     flags: tuple[Flag, ...] = ()
 
     @property
-    def uuid(self) -> str:
-        return self.payload.uuid if self.payload else ""
-
-    @property
     def is_refused(self) -> bool:
         return bool(self.problems)
 
+    @property
+    def fingerprint(self) -> str:
+        """Of the answers; of the whole text where they could not be read."""
+        return self.payload.fingerprint if self.payload else sha256(self.raw.encode()).hexdigest()
+
+    @property
+    def listed_problems(self) -> list[dict[str, str]]:
+        return [{"code": one.code, "path": one.path, "value": one.value} for one in self.problems]
+
     def refused_as(self, problem: Problem) -> "ReadRow":
-        """The same row as one that cannot be stored as it is: kept, with the reason."""
+        """The same row as one that the database refuses as it is: kept, with the reason."""
         return replace(self, payload=None, problems=(problem,), match=Match(), is_trial=False, flags=())
 
 
@@ -120,6 +127,7 @@ class RowReader:
             kobo_id=payload.kobo_id,
             raw=raw_text(raw),
             payload=payload,
+            uuid=payload.uuid,
             problems=problems,
             match=match,
             is_trial=day is not None and (day in self.training_days or day < self.form.round.fieldwork_from),

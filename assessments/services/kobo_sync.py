@@ -5,12 +5,18 @@ row that was edited, that appeared late below the highest id, or that is gone is
 changes nothing.
 """
 
+import json
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
+from itertools import islice
+from typing import Any, cast
 
+from django.apps import apps
 from django.db import connection
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -33,25 +39,42 @@ SWEEPS = 3
 # More than this share of the rows gone at once looks like a lost right, not like people deleting forms.
 MOST_GONE, FEW = 0.2, 5
 SHOWN = 100
+REMATCHED_AT_ONCE = 500
 ID_FIELDS = ("_id", "_uuid")
+
+NEW, EDITED, UNCHANGED, REFUSED = "new", "edited", "unchanged", "refused"
 
 
 @dataclass(slots=True)
 class _Ledger:
-    new: int = 0
-    edited: int = 0
-    unchanged: int = 0
-    deleted: int = 0
-    # Rows that Kobo lists without a usable id: they cannot be kept apart, so the run cannot close.
+    """What became of every row that Kobo lists in this run."""
+
+    seen: dict[int, str] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
+    # Rows without a usable id: they cannot be kept apart, so the run cannot close.
     nameless: int = 0
-    seen: set[int] = field(default_factory=set)
+    deleted: int = 0
+
+    @property
+    def listed(self) -> int:
+        return len(self.seen) + self.nameless
+
+    def see(self, kobo_id: int, fate: str) -> None:
+        self.seen[kobo_id] = fate
+        self.counts[fate] += 1
+
+    def forget(self, kobo_id: int) -> None:
+        self.counts[self.seen.pop(kobo_id)] -= 1
 
 
 @dataclass(slots=True)
 class _Known:
+    """``fingerprint`` is read for a full run only."""
+
     uuid: str
     is_refused: bool
     is_deleted: bool
+    fingerprint: str | None = None
 
 
 def sync_form(
@@ -69,7 +92,7 @@ def sync_form(
     ``full`` reads every row again instead of ids alone. One run per form at a time: refused (``sync_running``) while
     another lasts; the lock dies with its worker, so a run that was killed does not block. A ``KoboError`` is recorded
     in the run and raised again; what was stored until then stays and the next run goes on from it. ``on_page`` is
-    told after each page.
+    told after each page that was stored.
     """
     with _one_at_a_time(form):
         _close_lost_runs(form)
@@ -81,8 +104,11 @@ def sync_form(
         except KoboError as error:
             _finish(run, SyncOutcome.FAILED, code=error.code, params=error.params)
             raise
-        except BaseException:
+        except Exception:
             _finish(run, SyncOutcome.FAILED, code="internal")
+            raise
+        except BaseException:  # Ctrl-C, or the worker is asked to end: the next tick goes on
+            _finish(run, SyncOutcome.LOST, pause=False)
             raise
         _finish(run, outcome, code=code, params=params)
         return run
@@ -103,51 +129,52 @@ class _Pull:
     ) -> None:
         self.form, self.client, self.run, self.full, self.page_size = form, client, run, full, page_size
         self.on_page = on_page
-        self.reader, self.store, self.ledger = RowReader(form), Store(form), _Ledger()
-        self.known = {
-            kobo_id: _Known(uuid, is_refused, deleted_at is not None)
-            for kobo_id, uuid, is_refused, deleted_at in KoboSubmission.objects.filter(form=form)
-            .order_by()
-            .values_list("kobo_id", "uuid", "is_refused", "deleted_at")
-            .iterator(chunk_size=5000)
-        }
+        self.ledger = _Ledger()
+        self.known = _read_known(form, with_fingerprints=full)
         self.kobo_count = 0
 
+    @cached_property
+    def reader(self) -> RowReader:
+        """Made when the first row has to be read: most runs read none."""
+        return RowReader(self.form)
+
+    @cached_property
+    def store(self) -> Store:
+        return Store(self.form)
+
     def run_all(self) -> None:
-        top = 0 if self.full else max(self.known, default=0)
-        wanted = self._sweep(up_to_id=top) if top else []
-        with closing(prefetch(self._pages(after_id=top))) as pages:
-            self._read_rows(page.rows for page in pages)
-        self._fetch(wanted)
-        for _unused in range(SWEEPS):
-            self.kobo_count = self.client.count(self.form.asset_uid)
-            if self.kobo_count == len(self.ledger.seen) + self.ledger.nameless:
-                break
-            self._sweep_again()
         self._rematch()
-        self._mark_deleted()
+        top = 0 if self.full else max(self.known, default=0)
+        self._fetch(self._sweep(up_to_id=top))
+        for _unused in range(SWEEPS):
+            self._read_above(max(self.ledger.seen, default=top))
+            self.kobo_count = self.client.count(self.form.asset_uid)
+            if self.kobo_count == self.ledger.listed:
+                self._mark_deleted()
+                return
+            self._sweep_again()
 
     def close(self) -> tuple[str, str, dict[str, object]]:
         """Fill the ledger. Returns outcome, error code and what its sentence needs."""
         run, ledger = self.run, self.ledger
         present = KoboSubmission.objects.filter(form=self.form).present()
-        refused = set(present.filter(is_refused=True).values_list("kobo_id", flat=True))
-        run.at_kobo, run.here = self.kobo_count, present.count()
-        run.new, run.edited, run.deleted = ledger.new, ledger.edited, ledger.deleted
-        run.refused = len(refused) + ledger.nameless
-        run.unchanged = ledger.unchanged
+        run.at_kobo, run.here, run.deleted = self.kobo_count, present.count(), ledger.deleted
+        run.new, run.edited, run.unchanged = (ledger.counts[fate] for fate in (NEW, EDITED, UNCHANGED))
+        run.refused = ledger.counts[REFUSED] + ledger.nameless
         run.unmatched = present.filter(match_state=MatchState.UNMATCHED, is_trial=False, is_refused=False).count()
-        if run.at_kobo == run.unchanged + run.new + run.edited + run.refused and run.here == run.at_kobo:
+        if run.at_kobo == ledger.listed == run.here:
             return SyncOutcome.CLOSED, "", {}
         here = set(present.values_list("kobo_id", flat=True))
+        only_here = sorted(here - ledger.seen.keys())
         run.differences = {
-            "only_at_kobo": sorted(ledger.seen - here)[:SHOWN],
-            "only_here": sorted(here - ledger.seen)[:SHOWN],
+            "only_at_kobo": sorted(ledger.seen.keys() - here)[:SHOWN],
+            "only_here": only_here[:SHOWN],
         }
-        gone = len(here - ledger.seen)
-        if gone:
-            return SyncOutcome.RED, "rows_gone", {"gone": gone, "here": run.here}
-        return SyncOutcome.RED, "counts_differ", {"at_kobo": run.at_kobo, "seen": len(ledger.seen)}
+        if run.at_kobo == ledger.listed and only_here:
+            return SyncOutcome.RED, "rows_gone", {"gone": len(only_here), "here": run.here}
+        if run.at_kobo == ledger.listed:
+            return SyncOutcome.RED, "rows_not_kept", {"count": run.at_kobo - run.here}
+        return SyncOutcome.RED, "counts_differ", {"at_kobo": run.at_kobo, "seen": ledger.listed}
 
     def _pages(
         self, *, after_id: int = 0, up_to_id: int | None = None, fields: Sequence[str] | None = None
@@ -156,45 +183,37 @@ class _Pull:
             self.form.asset_uid, after_id=after_id, up_to_id=up_to_id, fields=fields, page_size=self.page_size
         )
 
-    def _sweep(self, *, up_to_id: int | None = None) -> list[int]:
+    def _sweep(self, *, up_to_id: int) -> list[int]:
         """Ids only. Counts what is as we know it and returns the ids whose rows have to be read."""
         wanted: list[int] = []
-        walk = self._pages(up_to_id=up_to_id, fields=ID_FIELDS)
-        with closing(prefetch(walk)) as pages:
+        if not up_to_id:
+            return wanted
+        with closing(prefetch(self._pages(up_to_id=up_to_id, fields=ID_FIELDS))) as pages:
             for page in pages:
                 wanted += [kobo_id for row in page.rows if (kobo_id := self._look_at(row)) is not None]
         return wanted
 
     def _look_at(self, row: object) -> int | None:
-        """The id if its row has to be read; None if it is as we know it, or was seen in this run."""
-        kobo_id = row.get("_id") if isinstance(row, dict) else None
-        if type(kobo_id) is not int or kobo_id in self.ledger.seen:
+        """The id if its row has to be read; None if it is as we know it."""
+        kobo_id = _id_of(row)
+        if kobo_id is None or kobo_id in self.ledger.seen:
             return None
         known = self.known.get(kobo_id)
-        if known is None or known.is_deleted or known.uuid != row.get("_uuid"):
+        if known is None or known.is_deleted or known.uuid != cast(dict[str, Any], row).get("_uuid"):
             return kobo_id
-        self._see_unchanged(kobo_id, known)
+        self.ledger.see(kobo_id, REFUSED if known.is_refused else UNCHANGED)
         return None
-
-    def _see_unchanged(self, kobo_id: int, known: _Known) -> None:
-        self.ledger.seen.add(kobo_id)
-        self.ledger.unchanged += not known.is_refused
 
     def _sweep_again(self) -> None:
         """Something came or went while we read: look at all ids once more, forget what is gone, fetch what came."""
-        listed: set[int] = set()
-        for page in self._pages(fields=ID_FIELDS):
-            listed.update(row["_id"] for row in page.rows if isinstance(row, dict) and type(row.get("_id")) is int)
-        for kobo_id in self.ledger.seen - listed:
-            self._forget(kobo_id)
-        self._fetch(sorted(listed - self.ledger.seen))
+        listed = {kobo_id for page in self._pages(fields=ID_FIELDS) for row in page.rows if (kobo_id := _id_of(row))}
+        for kobo_id in self.ledger.seen.keys() - listed:
+            self.ledger.forget(kobo_id)
+        self._fetch(sorted(listed - self.ledger.seen.keys()))
 
-    def _forget(self, kobo_id: int) -> None:
-        """Seen, and gone before the run ended."""
-        self.ledger.seen.discard(kobo_id)
-        known = self.known.get(kobo_id)
-        if known is not None and not known.is_refused:
-            self.ledger.unchanged -= 1
+    def _read_above(self, after_id: int) -> None:
+        with closing(prefetch(self._pages(after_id=after_id))) as pages:
+            self._read_rows(page.rows for page in pages)
 
     def _fetch(self, ids: list[int]) -> None:
         self._read_rows(self.client.rows_by_id(self.form.asset_uid, ids))
@@ -202,7 +221,8 @@ class _Pull:
     def _read_rows(self, pages: Iterable[Sequence[object]]) -> None:
         for rows in pages:
             self._store_page(rows)
-            SyncRun.objects.filter(pk=self.run.pk).update(new=self.ledger.new, edited=self.ledger.edited)
+            self.run.new, self.run.edited = self.ledger.counts[NEW], self.ledger.counts[EDITED]
+            self.run.save(update_fields=["new", "edited"])
             if self.on_page is not None:
                 self.on_page(self.run)
 
@@ -219,54 +239,100 @@ class _Pull:
                 continue
             if known is None:
                 fresh[row.kobo_id] = row
-            elif known.uuid != row.uuid or known.is_deleted or known.is_refused != row.is_refused:
+            elif _differs(known, row):
                 changed[row.kobo_id] = row
             else:
-                self._see_unchanged(row.kobo_id, known)
-        for row in self.store.insert(list(fresh.values())):
-            self.ledger.new += not row.is_refused
-            self._learn(row)
-        for row in self.store.update(list(changed.values())):
-            self.ledger.edited += not row.is_refused
-            self._learn(row)
+                self.ledger.see(row.kobo_id, REFUSED if row.is_refused else UNCHANGED)
+        self._learn(fresh, self.store.insert(list(fresh.values())), NEW)
+        self._learn(changed, self.store.update(list(changed.values())), EDITED)
 
-    def _learn(self, row: ReadRow) -> None:
-        self.ledger.seen.add(row.kobo_id)
-        self.known[row.kobo_id] = _Known(row.uuid, row.is_refused, is_deleted=False)
+    def _learn(self, asked: dict[int, ReadRow], stored: Iterable[ReadRow], fate: str) -> None:
+        for row in stored:
+            del asked[row.kobo_id]
+            self.ledger.see(row.kobo_id, REFUSED if row.is_refused else fate)
+            self.known[row.kobo_id] = _Known(row.uuid, row.is_refused, is_deleted=False, fingerprint=row.fingerprint)
+        for kobo_id in asked:
+            self.ledger.see(kobo_id, REFUSED)
 
     def _rematch(self) -> None:
-        """Try again what matched nothing: its focus group or target may have been planned since."""
+        """Try again what matched nothing in earlier runs, if something was planned since the last that closed."""
+        if not self.full and not _planned_since(_last_closed(self.form)):
+            return
         waiting = (
             KoboSubmission.objects.filter(form=self.form, match_state=MatchState.UNMATCHED, is_refused=False)
             .present()
-            .select_related("current_revision")
+            .filter(current_revision__isnull=False)
+            .order_by("pk")
+            .values_list("current_revision__raw", flat=True)
         )
-        for submission in waiting.iterator(chunk_size=500):
-            row = self.reader.read(submission.current_revision.answers) if submission.current_revision else None
-            if row is None or row.match.state == MatchState.UNMATCHED:
-                continue
-            match = row.match
-            KoboSubmission.objects.filter(pk=submission.pk, match_state=MatchState.UNMATCHED).update(
-                match_state=match.state,
-                target_id=match.target,
-                focus_group_id=match.focus_group,
-                enumerator_id=match.enumerator,
-                unit_id=match.unit,
-            )
+        raws_left = waiting.iterator(chunk_size=REMATCHED_AT_ONCE)
+        while raws := list(islice(raws_left, REMATCHED_AT_ONCE)):
+            rows = [row for raw in raws if (row := self.reader.read(json.loads(raw))) is not None]
+            matched = [row for row in rows if row.match.state != MatchState.UNMATCHED]
+            if matched:
+                self.store.rematch(matched)
 
     def _mark_deleted(self) -> None:
-        """Softly, each row confirmed by asking for it alone, and never many at once: that would be a lost right."""
-        present = KoboSubmission.objects.filter(form=self.form).present()
-        gone = sorted(set(present.values_list("kobo_id", flat=True)) - self.ledger.seen)
-        if not gone or self.kobo_count != len(self.ledger.seen) + self.ledger.nameless:
+        """Softly, each row confirmed by asking for it again, and never many at once: that would be a lost right.
+
+        Called only when Kobo's own count says that everything was seen.
+        """
+        here = [kobo_id for kobo_id, known in self.known.items() if not known.is_deleted]
+        gone = [kobo_id for kobo_id in here if kobo_id not in self.ledger.seen]
+        if not gone:
             return
-        if len(gone) > max(FEW, MOST_GONE * present.count()):
+        if len(gone) > max(FEW, MOST_GONE * len(here)):
             logger.warning(
                 "%s rows of form %s are not listed any more: nothing marked as deleted", len(gone), self.form.pk
             )
             return
-        confirmed = [kobo_id for kobo_id in gone if self.client.submission(self.form.asset_uid, kobo_id) is None]
-        self.ledger.deleted = present.filter(kobo_id__in=confirmed).update(deleted_at=timezone.now())
+        there = {
+            _id_of(row)
+            for rows in self.client.rows_by_id(self.form.asset_uid, gone, fields=ID_FIELDS)
+            for row in rows
+        }
+        present = KoboSubmission.objects.filter(form=self.form).present()
+        self.ledger.deleted = present.filter(kobo_id__in=set(gone) - there).update(deleted_at=timezone.now())
+
+
+def _read_known(form: KoboForm, *, with_fingerprints: bool) -> dict[int, _Known]:
+    columns = ["kobo_id", "uuid", "is_refused", "deleted_at"]
+    if with_fingerprints:
+        columns.append("current_revision__fingerprint")
+    stored = KoboSubmission.objects.filter(form=form).order_by().values_list(*columns)
+    return {
+        kobo_id: _Known(uuid, is_refused, deleted_at is not None, *fingerprint)
+        for kobo_id, uuid, is_refused, deleted_at, *fingerprint in stored.iterator(chunk_size=5000)
+    }
+
+
+def _differs(known: _Known, row: ReadRow) -> bool:
+    if known.fingerprint is not None and known.fingerprint != row.fingerprint:
+        return True
+    return known.uuid != row.uuid or known.is_deleted or known.is_refused != row.is_refused
+
+
+def _id_of(row: object) -> int | None:
+    kobo_id = row.get("_id") if isinstance(row, dict) else None
+    return kobo_id if type(kobo_id) is int else None
+
+
+def _last_closed(form: KoboForm) -> datetime | None:
+    closed = form.runs.filter(outcome=SyncOutcome.CLOSED).order_by("-started_at")
+    return closed.values_list("started_at", flat=True).first()
+
+
+def _planned_since(moment: datetime | None) -> bool:
+    """Whether a target, a focus group or a person was made or changed since, by the database's own history."""
+    if moment is None:
+        return True
+    # A change is dated when its transaction began, and seen when it ended.
+    since = moment - timedelta(hours=1)
+    histories = (apps.get_model(name) for name in _HISTORIES)
+    return any(history._default_manager.filter(pgh_created_at__gte=since).exists() for history in histories)
+
+
+_HISTORIES = ("assessments.RoundTargetEvent", "assessments.FocusGroupSessionEvent", "training.EnumeratorEvent")
 
 
 @contextmanager
@@ -289,8 +355,11 @@ def _close_lost_runs(form: KoboForm) -> None:
     )
 
 
-def _finish(run: SyncRun, outcome: str, *, code: str = "", params: dict[str, object] | None = None) -> None:
-    now: datetime = timezone.now()
+def _finish(
+    run: SyncRun, outcome: str, *, code: str = "", params: dict[str, object] | None = None, pause: bool = True
+) -> None:
+    now = timezone.now()
     run.outcome, run.finished_at, run.error_code, run.error_params = outcome, now, code, params or {}
     run.save()
-    KoboForm.objects.filter(pk=run.form_id).update(next_sync_at=now + timedelta(minutes=run.form.sync_every))
+    if pause:
+        KoboForm.objects.filter(pk=run.form_id).update(next_sync_at=now + timedelta(minutes=run.form.sync_every))

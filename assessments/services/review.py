@@ -29,32 +29,13 @@ def approve_submission(submission: KoboSubmission, *, reviewer: User, at: dateti
     """
     _check_reviewer(submission, reviewer)
     _check_countable(submission)
-    final = _is_final(submission, reviewer)
-    with transaction.atomic():
-        if not final:
-            return _change_review(submission, ReviewStatus.APPROVED_FIRST, by=reviewer, at=at)
-        try:
-            with transaction.atomic():
-                change = _change_review(
-                    submission,
-                    ReviewStatus.APPROVED,
-                    by=reviewer,
-                    at=at,
-                    also={
-                        "approved_revision_id": submission.current_revision_id,
-                        "covers_alone": submission.form.form_kind.one_per_target,
-                    },
-                )
-        except IntegrityError as error:
-            if "submission_covers_target_once" not in str(error):
-                raise
-            raise Refused(
-                _("Another approved form covers %(target)s already. Return or reject one of the two.")
-                % {"target": submission.target},
-                code="target_covered",
-            ) from None
-        write_figures([submission])
-    return change
+    if not _is_final(submission, reviewer):
+        return _change_review(submission, ReviewStatus.APPROVED_FIRST, by=reviewer, at=at)
+    try:
+        return _approve_finally(submission, reviewer=reviewer, at=at)
+    except Refused:
+        submission.refresh_from_db()
+        raise
 
 
 def return_submission(
@@ -77,6 +58,45 @@ def reject_submission(
 def reopen_review(submission: KoboSubmission, *, by: User | None = None, at: datetime | None = None) -> StatusChange:
     """Back to ``received``: an edit at Kobo changed what was returned, rejected or approved once."""
     return _change_review(submission, ReviewStatus.RECEIVED, by=by, reason="edited", at=at)
+
+
+def give_up_approval(submission: KoboSubmission) -> StatusChange:
+    """Back to ``received``: it was deleted at Kobo and is there again, while another form has come to cover its target.
+    Somebody has to choose.
+    """
+    return _change_review(
+        submission,
+        ReviewStatus.RECEIVED,
+        by=None,
+        reason="target_covered",
+        also={"approved_revision_id": None, "covers_alone": False},
+    )
+
+
+def _approve_finally(submission: KoboSubmission, *, reviewer: User, at: datetime | None) -> StatusChange:
+    with transaction.atomic():
+        try:
+            with transaction.atomic():
+                change = _change_review(
+                    submission,
+                    ReviewStatus.APPROVED,
+                    by=reviewer,
+                    at=at,
+                    also={
+                        "approved_revision_id": submission.current_revision_id,
+                        "covers_alone": submission.form.form_kind.one_per_target,
+                    },
+                )
+        except IntegrityError as error:
+            if "submission_covers_target_once" not in str(error):
+                raise
+            raise Refused(
+                _("Another approved form covers %(target)s already. Return or reject one of the two.")
+                % {"target": submission.target},
+                code="target_covered",
+            ) from None
+        write_figures([submission])
+    return change
 
 
 def _send_away(
@@ -118,8 +138,8 @@ def _change_review(
         text=text,
         at=at,
         also=also,
-        # What is decided on is the content that the reviewer saw.
-        unless_moved=("current_revision_id",),
+        # What is decided on is the content that the reviewer saw, there, and for that place.
+        unless_moved=("current_revision_id", "deleted_at", "target_id"),
     )
 
 
@@ -146,6 +166,8 @@ def _is_final(submission: KoboSubmission, reviewer: User) -> bool:
     person = submission.enumerator
     if person is not None and person.user_id == reviewer.pk:
         raise Refused(_("Nobody approves their own submission."), code="own_submission")
+    if submission.review_status == ReviewStatus.APPROVED and not submission.changed_after_approval:
+        raise Refused(_("This submission is approved already."), code="already_approved")
     if submission.form.form_kind.review_steps == 1:
         return True
     if submission.review_status not in (ReviewStatus.APPROVED_FIRST, ReviewStatus.APPROVED):

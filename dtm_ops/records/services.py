@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.contenttypes.models import ContentType
@@ -54,3 +55,34 @@ def change_status(
     for name, value in values.items():
         setattr(row, name, value)
     return change
+
+
+@transaction.atomic
+def change_statuses(
+    rows: models.QuerySet[Any],
+    new: str,
+    *,
+    allowed: Mapping[str, frozenset[str]],
+    by: AbstractBaseUser | None,
+    field: str = "status",
+    reason: str = "",
+    text: str = "",
+    at: datetime | None = None,
+) -> int:
+    """The same for many rows at once, in a fixed number of queries. Returns how many were moved.
+
+    A row whose status does not allow the step, or does not any more when its turn comes, is left out without a word.
+    """
+    origins = [old for old, following in allowed.items() if new in following]
+    movable = rows.filter(**{f"{field}__in": origins}).order_by("pk").select_for_update(of=("self",))
+    old_ones = dict(movable.values_list("pk", field))
+    rows.model._base_manager.filter(pk__in=old_ones).update(**{field: new})
+    about = ContentType.objects.get_for_model(rows.model)
+    StatusChange.objects.bulk_create(
+        StatusChange(
+            subject_type=about, subject_id=pk, field=field, old=old, new=new, by=by, at=at or timezone.now(),
+            reason=reason, text=text,
+        )
+        for pk, old in old_ones.items()
+    )  # fmt: skip
+    return len(old_ones)
