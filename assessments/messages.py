@@ -56,6 +56,10 @@ KOBO: Mapping[str, Promise] = {
         "%(gone)s of %(here)s submissions are not listed at Kobo any more. That many at once looks like a right "
         "that was taken away: nothing was marked as deleted. Ask whoever owns the project."
     ),
+    "rows_not_kept": gettext_lazy(
+        "Rows of Kobo that could not be kept: %(count)s. They have no usable id, or another form of that server has"
+        " theirs."
+    ),
     "counts_differ": gettext_lazy("Kobo counts %(at_kobo)s submissions, but lists %(seen)s. The next run looks again."),
 }
 
