@@ -38,6 +38,8 @@ class Row:
     share: Decimal | None
     growth: Decimal | None = None
     remark: str = ""
+    # Of the region, for its page: a code repeats over time.
+    unit_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +250,7 @@ def _by_region(
             counts[key],
             percent_of(counts[key], total),
             remark=named[key].remark if key in named else "",
+            unit_id=key,
         )
         for key, unit in sorted(units.items(), key=lambda item: (item[1].code, item[0]))
     )
