@@ -186,9 +186,11 @@ def test_count_that_does_not_fit_the_list_is_red(form, submit, monkeypatch):
 def test_row_whose_id_another_form_of_the_server_has_is_named_and_left_out(kobo, form, submit):
     submit()
     sync(form)
-    KoboSubmission.objects.update(form=type(form).objects.create(
-        server=form.server, asset_uid="aOther", form_kind=form.form_kind, round=form.round, mapping=form.mapping
-    ))
+    KoboSubmission.objects.update(
+        form=type(form).objects.create(
+            server=form.server, asset_uid="aOther", form_kind=form.form_kind, round=form.round, mapping=form.mapping
+        )
+    )
     kobo_id = submit()
 
     run = sync(form)
