@@ -5,7 +5,8 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from assessments.models import AssessmentRound
-from assessments.selectors.coverage import coverage, targets_in_bucket
+from assessments.selectors.contracts import coverage_answer
+from assessments.selectors.coverage import coverage
 from dtm_ops.common.command import JsonCommand
 
 
@@ -20,31 +21,10 @@ class Command(JsonCommand):
         found = AssessmentRound.objects.filter(code=options["round"]).first()
         if found is None:
             raise CommandError(f"No round has the code {options['round']}.")
-        result = coverage(found)
         if options["json"]:
-            self.answer(
-                {
-                    "round": found.code,
-                    "planned": result.planned,
-                    "buckets": result.buckets,
-                    "regions": [
-                        {
-                            "code": region.unit.code,
-                            "name": region.unit.name,
-                            "planned": region.planned,
-                            "buckets": region.buckets,
-                        }
-                        for region in result.regions
-                    ],
-                    "targets": [
-                        {"unit_id": unit_id, "form_kind": kind, "bucket": bucket}
-                        for unit_id, kind, bucket in targets_in_bucket(found).values_list(
-                            "unit__unit_id", "form_kind__code", "bucket"
-                        )
-                    ],
-                }
-            )
+            self.answer(coverage_answer(found))
             return
+        result = coverage(found)
         self.say(f"{found.code}: {result.covered} of {result.planned} covered ({result.share or '-'} %)")
         for region in result.regions:
             self.say(f"  {region.unit.code} {region.unit.name}: {region.covered} of {region.planned}")
