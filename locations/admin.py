@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from dtm_ops.common.desk import DeskRights, ScopedAdmin
+from dtm_ops.common.desk_sections import DeskSection
 from locations.enums import REGION_LEVEL, unit_type_name
 from locations.forms import AdminUnitForm
 from locations.models import AdminUnit, UnitScope
@@ -61,6 +62,7 @@ class ValidityFilter(admin.SimpleListFilter):
 
 @admin.register(AdminUnit)
 class AdminUnitAdmin(ScopedAdmin):
+    desk_section = DeskSection.PLACES
     rights = DeskRights(
         view=can_view_gazetteer,
         add=can_change_gazetteer,
@@ -98,6 +100,8 @@ class AdminUnitAdmin(ScopedAdmin):
 class UnitScopeAdmin(ScopedAdmin):
     """Who has which right where. Coordinators read those of their own units; administrators give and take."""
 
+    desk_section = DeskSection.RIGHTS
+    desk_order = 2
     rights = DeskRights(
         view=can_view_gazetteer,
         add=can_change_gazetteer,

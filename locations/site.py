@@ -6,8 +6,10 @@ from django.contrib.admin import AdminSite
 from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.contrib.auth.forms import AuthenticationForm
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from dtm_ops.common.desk_sections import DeskSection
 from locations.querysets import has_desk
 
 
@@ -30,6 +32,28 @@ class DeskSite(AdminSite):
 
     def has_permission(self, request: HttpRequest) -> bool:
         return has_desk(request.user)
+
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> list[dict[str, Any]]:
+        """The index and the side bar follow the work, not the apps: each page says where it stands (DeskSection)."""
+        apps: list[dict[str, Any]] = super().get_app_list(request, app_label)
+        if app_label:
+            return apps
+        placed: dict[str, list[tuple[int, dict[str, Any]]]] = {section: [] for section in DeskSection.values}
+        for row in (row for app in apps for row in app["models"]):
+            page = self._registry[row["model"]]
+            section = getattr(page, "desk_section", DeskSection.OTHER)
+            placed[section].append((getattr(page, "desk_order", 99), row))
+        return [
+            {
+                "name": section.label,
+                "app_label": section.value,
+                "app_url": f"{reverse('admin:index', current_app=self.name)}#{section.value}",
+                "has_module_perms": True,
+                "models": [row for _order, row in sorted(placed[section], key=lambda entry: entry[0])],
+            }
+            for section in DeskSection
+            if placed[section]
+        ]
 
     def autocomplete_view(self, request: HttpRequest) -> HttpResponse:
         answer: HttpResponse = DeskAutocomplete.as_view(admin_site=self)(request)  # type: ignore[assignment]  # JSON

@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from datetime import datetime
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
@@ -39,7 +40,8 @@ class ApiTokenQuerySet(models.QuerySet["ApiToken"]):
 class ApiToken(models.Model):
     """A key for a machine client. Only its SHA-256 is stored: a stolen database opens nothing."""
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_tokens", verbose_name=_("user")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_tokens", verbose_name=_("user")
     )
     name = models.CharField(_("name"), max_length=80, help_text=_("What it is used by."))
     digest = models.CharField(_("digest"), max_length=64, unique=True, editable=False)
@@ -62,8 +64,15 @@ def token_digest(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def issue_token(user: User, *, name: str) -> str:
+def issue_token(user: User, *, name: str, expires_at: datetime | None = None) -> str:
     """Make a token and return its key. The key is shown this once and cannot be read back."""
     key = f"dtm_{secrets.token_urlsafe(32)}"
-    ApiToken.objects.create(user=user, name=name, digest=token_digest(key))
+    ApiToken.objects.create(user=user, name=name, digest=token_digest(key), expires_at=expires_at)
     return key
+
+
+def revoke_token(token: ApiToken) -> bool:
+    """From now on the token opens nothing. False: somebody revoked it before."""
+    revoked = ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now())
+    token.refresh_from_db()
+    return bool(revoked)

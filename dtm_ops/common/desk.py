@@ -85,6 +85,20 @@ class ScopedTabularInline(Scoped, _TabularInline):
     extra = 0
 
 
+class UnscopedAdmin(ScopedAdmin):
+    """The mission's own lists, which hang on no place (form kinds, indicators): whoever may view sees all rows."""
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
+        return super(Scoped, self).get_queryset(request)
+
+
+class UnscopedTabularInline(ScopedTabularInline):
+    """Rows that the page above has already narrowed."""
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
+        return super(Scoped, self).get_queryset(request)
+
+
 def visible_rows(rows: Any, user: AnyUser) -> models.QuerySet[Any]:
     narrowed: models.QuerySet[Any] = rows.visible_to(user)
     return narrowed

@@ -64,6 +64,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.template.context_processors.i18n",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "assessments.pages.frame.frame",
             ],
         },
     },
@@ -212,4 +213,5 @@ DEMO_ALLOWED = False
 PRACTICE_KOBO_URL = ""
 PRACTICE_KOBO_STATE = BASE_DIR / "var" / "practice_kobo" / "state.sqlite3"
 SUPPORT_CONTACT = ""
-
+# How phones are written at home: country code, the digit dialled before a number within the country, digits after it.
+PHONE_PLAN = {"country": "7", "trunk": "8", "digits": 10}

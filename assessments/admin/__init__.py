@@ -1,0 +1,23 @@
+"""The work on the desk: rounds, focus groups, Kobo, review. Each page shows rows in reach and calls the services."""
+
+from assessments.admin.assessment_round import AssessmentRoundAdmin
+from assessments.admin.focus_group_session import FocusGroupSessionAdmin
+from assessments.admin.kobo_form import KoboFormAdmin, KoboFormVersionAdmin, KoboServerAdmin
+from assessments.admin.kobo_submission import KoboSubmissionAdmin
+from assessments.admin.round_target import RoundTargetAdmin
+from assessments.admin.status_change import StatusChangeAdmin
+from assessments.admin.sync_run import SyncRunAdmin
+from assessments.admin.vocabulary import IndicatorAdmin
+
+__all__ = [
+    "AssessmentRoundAdmin",
+    "FocusGroupSessionAdmin",
+    "IndicatorAdmin",
+    "KoboFormAdmin",
+    "KoboFormVersionAdmin",
+    "KoboServerAdmin",
+    "KoboSubmissionAdmin",
+    "RoundTargetAdmin",
+    "StatusChangeAdmin",
+    "SyncRunAdmin",
+]

@@ -1,0 +1,46 @@
+"""Which colour a status wears on the desk."""
+
+from assessments.enums import Bucket, FocusGroupStatus, MatchState, ReviewStatus, RoundStatus, SyncOutcome, TargetStatus
+from dtm_ops.common.badges import BAD, GOOD, INFO, QUIET, WAIT
+
+ROUND = {RoundStatus.PLANNED: INFO, RoundStatus.OPEN: GOOD, RoundStatus.CLOSED: QUIET}
+TARGET = {
+    TargetStatus.OPEN: INFO,
+    TargetStatus.EXCLUDED: QUIET,
+    TargetStatus.INACCESSIBLE: WAIT,
+    TargetStatus.SHORTFALL: BAD,
+}
+FOCUS_GROUP = {FocusGroupStatus.PLANNED: INFO, FocusGroupStatus.HELD: GOOD, FocusGroupStatus.CANCELLED: QUIET}
+REVIEW = {
+    ReviewStatus.RECEIVED: INFO,
+    ReviewStatus.APPROVED_FIRST: WAIT,
+    ReviewStatus.APPROVED: GOOD,
+    ReviewStatus.RETURNED: WAIT,
+    ReviewStatus.REJECTED: BAD,
+}
+MATCH = {
+    MatchState.BY_CODE: GOOD,
+    MatchState.BY_PLACE: GOOD,
+    MatchState.BY_HAND: INFO,
+    MatchState.UNMATCHED: BAD,
+}
+SYNC = {
+    SyncOutcome.RUNNING: INFO,
+    SyncOutcome.CLOSED: GOOD,
+    SyncOutcome.RED: BAD,
+    SyncOutcome.FAILED: BAD,
+    SyncOutcome.LOST: WAIT,
+}
+BUCKET = {
+    Bucket.COVERED: GOOD,
+    Bucket.IN_REVIEW: INFO,
+    Bucket.RETURNED: WAIT,
+    Bucket.HELD_NO_FORM: WAIT,
+    Bucket.EXCLUDED: QUIET,
+    Bucket.INACCESSIBLE: WAIT,
+    Bucket.SHORTFALL: BAD,
+    Bucket.OVERDUE: BAD,
+    Bucket.SCHEDULED: INFO,
+    Bucket.ASSIGNED_NO_DATE: INFO,
+    Bucket.UNASSIGNED: QUIET,
+}

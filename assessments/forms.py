@@ -1,0 +1,170 @@
+"""Forms of the desk: what a step asks."""
+
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib import admin
+from django.contrib.admin.widgets import AutocompleteSelect
+from django.utils import timezone
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
+
+from assessments.enums import AssignmentRole, ReturnReason
+from assessments.models import AssessmentRound, FocusGroupSession, KoboSubmission, RoundTarget, SessionAssignment
+from assessments.services.assignments import required_version
+from dtm_ops.common.desk import AnyUser
+from dtm_ops.common.name_fields import NamesField, NamesWidget
+from dtm_ops.records.verbs import ReasonForm, VerbForm
+from training.models import Enumerator
+from training.selectors import certified_enumerators
+
+
+class SendAwayForm(VerbForm):
+    """Return and reject: a reason to count by, and the text that the enumerator reads."""
+
+    reason = forms.ChoiceField(label=_("Reason"), choices=[("", "---------"), *ReturnReason.choices])
+    text = forms.CharField(
+        label=_("What is wrong"),
+        max_length=2000,
+        widget=forms.Textarea({"rows": 4, "class": "vLargeTextField"}),
+        help_text=_("The enumerator reads this."),
+    )
+
+
+class UntilForm(ReasonForm):
+    until = forms.DateField(
+        label=_("Until"),
+        required=False,
+        widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"),
+        help_text=_("The last day. Blank: until somebody says otherwise."),
+    )
+
+
+class MatchForm(VerbForm):
+    def __init__(self, data: Any = None, *, rows: Any, user: AnyUser) -> None:
+        super().__init__(data, rows=rows, user=user)
+        self.fields["target"] = forms.ModelChoiceField(
+            RoundTarget.objects.visible_to(user).select_related("round", "unit__parent", "form_kind"),
+            label=_("Target"),
+            widget=AutocompleteSelect(KoboSubmission._meta.get_field("target"), admin.site),
+            help_text=_("Type the name of the place. Of the form's own round and form kind."),
+        )
+
+
+class MoveForm(VerbForm):
+    """Times are those of the desk's zone."""
+
+    starts_at = forms.SplitDateTimeField(label=_("Starts at"), required=False, widget=admin.widgets.AdminSplitDateTime)
+    ends_at = forms.SplitDateTimeField(label=_("Ends at"), required=False, widget=admin.widgets.AdminSplitDateTime)
+    travel_minutes = forms.IntegerField(
+        label=_("Minutes of travel before"), min_value=0, max_value=32767, required=False, initial=0
+    )
+
+    def __init__(self, data: Any = None, *, rows: Any, user: AnyUser) -> None:
+        super().__init__(data, rows=rows, user=user)
+        if len(rows) == 1:
+            self.initial = {name: getattr(rows[0], name) for name in self.fields}
+
+
+class AssignForm(VerbForm):
+    """Who may be sent first: people certified for this form, then the others, who would be refused with the reason."""
+
+    enumerator = forms.ModelChoiceField(Enumerator.objects.none(), label=_("Enumerator"))
+    role = forms.ChoiceField(label=_("Role"), choices=AssignmentRole.choices)
+
+    def __init__(self, data: Any = None, *, rows: Any, user: AnyUser) -> None:
+        super().__init__(data, rows=rows, user=user)
+        people = Enumerator.objects.visible_to(user).active().order_by("full_name")
+        field: Any = self.fields["enumerator"]
+        field.queryset = people
+        certified = set(_certified_for(rows[0]).values_list("pk", flat=True)) if rows else set()
+        first = [(one.pk, str(one)) for one in people if one.pk in certified]
+        rest = [(one.pk, str(one)) for one in people if one.pk not in certified]
+        groups = [(_now("Certified for this form"), first), (_now("Not certified for this form"), rest)]
+        field.widget.choices = [("", "---------"), *((label, found) for label, found in groups if found)]
+
+
+def _certified_for(focus_group: FocusGroupSession) -> Any:
+    starts = focus_group.starts_at
+    day = timezone.localtime(starts).date() if starts else timezone.localdate()
+    return certified_enumerators(focus_group.target.form_kind, required_version(focus_group), day)
+
+
+class WithdrawForm(VerbForm):
+    assignment = forms.ModelChoiceField(SessionAssignment.objects.none(), label=_("Person"), empty_label=None)
+
+    def __init__(self, data: Any = None, *, rows: Any, user: AnyUser) -> None:
+        super().__init__(data, rows=rows, user=user)
+        field: Any = self.fields["assignment"]
+        field.queryset = SessionAssignment.objects.active().filter(focus_group__in=rows).select_related("enumerator")
+        field.label_from_instance = lambda one: f"{one.enumerator}, {one.get_role_display()}"
+
+
+class FocusGroupForm(forms.ModelForm):
+    """Planning one. Later the times move by a step of their own, with the people's times."""
+
+    language = forms.ChoiceField(label=_("Language"), required=False, choices=[("", "---------"), *settings.LANGUAGES])
+
+    class Meta:
+        model = FocusGroupSession
+        fields = ["target", "starts_at", "ends_at", "travel_minutes", "venue", "language"]
+
+    def clean_target(self) -> RoundTarget:
+        target: RoundTarget = self.cleaned_data["target"]
+        if target.round.status == "closed":
+            raise forms.ValidationError(_("Round %(round)s is closed."), params={"round": target.round})
+        return target
+
+
+class TextsWidget(NamesWidget):
+    def __init__(self, attrs: dict[str, Any] | None = None) -> None:
+        lines: dict[str, forms.Widget | type[forms.Widget]] = {
+            code: forms.Textarea(
+                {"lang": code, "placeholder": label, "aria-label": label, "class": "vLargeTextField", "rows": 3}
+            )
+            for code, label in settings.LANGUAGES
+        }
+        forms.MultiWidget.__init__(self, lines, attrs)
+
+
+class TextsField(NamesField):
+    """As `NamesField`, for remarks of any length."""
+
+    widget = TextsWidget
+
+    def __init__(self, **kwargs: Any) -> None:
+        fields = [forms.CharField(required=False) for _language in settings.LANGUAGES]
+        forms.MultiValueField.__init__(self, fields, require_all_fields=False, **kwargs)
+
+
+def keep_other_languages(form: forms.ModelForm, field: str) -> dict[str, str]:
+    """Texts in languages that the form does not show stay."""
+    shown = {code for code, _label in settings.LANGUAGES}
+    others = {code: text for code, text in getattr(form.instance, field).items() if code not in shown}
+    return {**others, **(form.cleaned_data[field] or {})}
+
+
+class RoundForm(forms.ModelForm):
+    names = NamesField(label=_("Names"), required=False)
+    remarks = TextsField(label=_("Remarks"), required=False, help_text=_("Shown beside the figures."))
+
+    class Meta:
+        model = AssessmentRound
+        fields = [
+            "code", "component", "number", "names", "reporting_from", "reporting_to", "fieldwork_from", "fieldwork_to",
+            "reference_date", "counted_since", "reference_year", "remarks",
+        ]  # fmt: skip
+
+    def clean_names(self) -> dict[str, str]:
+        return keep_other_languages(self, "names")
+
+    def clean_remarks(self) -> dict[str, str]:
+        return keep_other_languages(self, "remarks")
+
+
+class RegionRemarksForm(forms.ModelForm):
+    remarks = TextsField(label=_("Remarks"), required=False)
+
+    def clean_remarks(self) -> dict[str, str]:
+        return keep_other_languages(self, "remarks")

@@ -1,0 +1,136 @@
+"""People of the roster."""
+
+from functools import partial
+from typing import Any
+
+from django.conf import settings
+from django.contrib import admin
+from django.db.models import F, Func, OuterRef, Prefetch, QuerySet, Subquery, TextField, Value
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from dtm_ops.accounts.models import User
+from dtm_ops.common.badges import BAD, GOOD, WAIT, badge
+from dtm_ops.common.desk import DeskRights, UnscopedTabularInline
+from dtm_ops.common.desk_import import TableAdmin
+from dtm_ops.common.desk_sections import DeskSection
+from dtm_ops.common.names import named
+from dtm_ops.records.verbs import ReasonForm, Verb, VerbAdmin, step_fits
+from locations.models import AdminUnit
+from locations.permissions import has_desk, is_administrator
+from training.admin.filters import HomeRegionFilter, LanguageFilter
+from training.enums import ENUMERATOR_STEPS, EnumeratorStatus
+from training.forms import EnumeratorForm
+from training.models import Certificate, Enumerator
+from training.permissions import can_change_roster
+from training.resources import EnumeratorResource
+from training.services.roster import change_enumerator_status
+
+TONES = {EnumeratorStatus.ACTIVE: GOOD, EnumeratorStatus.INACTIVE: WAIT, EnumeratorStatus.LEFT: BAD}
+
+
+def _change_status(enumerator: Enumerator, *, user: User, reason: str, status: str) -> None:
+    change_enumerator_status(enumerator, status, by=user, reason=reason)
+
+
+def _status_verb(name: str, label: Any, status: EnumeratorStatus, hint: Any) -> Verb:
+    return Verb(
+        name=name,
+        label=label,
+        hint=hint,
+        may=can_change_roster,
+        act=partial(_change_status, status=status),
+        form=ReasonForm,
+        fits=step_fits(ENUMERATOR_STEPS, status),
+        tone="" if status == EnumeratorStatus.ACTIVE else "danger",
+    )
+
+
+class CertificatesOfPerson(UnscopedTabularInline):
+    """What the person is certified for: given by a training, so nothing is typed here."""
+
+    rights = DeskRights(view=has_desk)
+    model = Certificate
+    fields = ["serial", "form_kind", "major_version", "issued_on", "expires_on", "revoked_on"]
+    readonly_fields = ["serial", "form_kind", "major_version", "issued_on", "expires_on", "revoked_on"]
+    can_delete = False
+    show_change_link = True
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Certificate]:
+        return super().get_queryset(request).select_related("form_kind")
+
+
+@admin.register(Enumerator)
+class EnumeratorAdmin(TableAdmin, VerbAdmin):
+    desk_section = DeskSection.PEOPLE
+    desk_order = 1
+    rights = DeskRights(view=has_desk, add=can_change_roster, change=can_change_roster)
+    resource_classes = [EnumeratorResource]
+    may_import = staticmethod(can_change_roster)
+    verbs = (
+        _status_verb(
+            "set_aside",
+            _("Set aside"),
+            EnumeratorStatus.INACTIVE,
+            _("For a time: the person can be given no new work. Open work stays assigned."),
+        ),
+        _status_verb(
+            "let_go",
+            _("Let go"),
+            EnumeratorStatus.LEFT,
+            _("The person has left: no new work. Open work stays assigned until it is handed over."),
+        ),
+        _status_verb("take_back", _("Take back"), EnumeratorStatus.ACTIVE, _("The person can be given work again.")),
+    )
+    form = EnumeratorForm
+    inlines = [CertificatesOfPerson]
+    autocomplete_fields = ["home_unit"]
+    list_display = ["code", "full_name", "shown_region", "shown_languages", "shown_status", "shown_certificates"]
+    list_display_links = ["code", "full_name"]
+    list_filter = ["status", HomeRegionFilter, LanguageFilter]
+    search_fields = ["code", "full_name", "phone", "email", "organisation", "kobo_username"]
+    search_help_text = _("Code, name, phone, e-mail, organisation or Kobo user name.")
+    list_per_page = 50
+    fieldsets = [
+        (None, {"fields": ["code", "full_name", "sex", "languages", "home_unit"]}),
+        (_("Contacts"), {"fields": ["phone", "email"]}),
+        (_("Contract"), {"fields": ["organisation", "contract_from", "contract_to"]}),
+        (_("Accounts"), {"fields": ["kobo_username", "user"]}),
+    ]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        region_id = Func(
+            OuterRef("home_unit__path"), Value("/"), Value(2), function="split_part", output_field=TextField()
+        )
+        region = AdminUnit.objects.order_by().annotate(wanted=region_id).filter(unit_id=F("wanted"))
+        valid = Certificate.objects.valid_on(timezone.localdate()).select_related("form_kind")
+        return (
+            super()
+            .get_queryset(request)
+            .annotate(region_names=Subquery(region.values("names")[:1]))
+            .select_related("home_unit")
+            .prefetch_related(Prefetch("certificates", queryset=valid, to_attr="valid_today"))
+        )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Enumerator | None = None) -> list[str]:
+        """Whose login the person is decides what somebody sees: an administrator's to say, as all rights are."""
+        return [] if is_administrator(request.user) else ["user"]
+
+    @admin.display(description=_("region"), ordering="home_unit__path")
+    def shown_region(self, person: Any) -> str:
+        return named(person.region_names or {}, fallback=person.home_unit.name)
+
+    @admin.display(description=_("languages"))
+    def shown_languages(self, person: Enumerator) -> str:
+        names = dict(settings.LANGUAGES)
+        return ", ".join(names.get(code, code) for code in person.languages)
+
+    @admin.display(description=_("status"), ordering="status")
+    def shown_status(self, person: Enumerator) -> SafeString:
+        return badge(person.get_status_display(), TONES[EnumeratorStatus(person.status)])
+
+    @admin.display(description=_("certificates valid today"))
+    def shown_certificates(self, person: Any) -> str:
+        return ", ".join(f"{one.form_kind} {one.major_version}" for one in person.valid_today) or "–"
