@@ -107,10 +107,12 @@ class Supervisor:
 
     def end_leftovers(self) -> None:
         """End what an earlier supervisor of this installation started and what outlived it all the same."""
-        for note in self._read_notes():
-            deadline = time.monotonic() + LEASH_PATIENCE + 1
-            while _survivors(note, self.places) and time.monotonic() < deadline:
-                time.sleep(0.1)  # its leash may be at it
+        notes = self._read_notes()
+        deadline = time.monotonic() + LEASH_PATIENCE + 1
+        # A leash that lives has seen its supervisor go and is at it.
+        while any(processes.is_running(note.group, note.mark) for note in notes) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        for note in notes:
             left = _survivors(note, self.places)
             for pid in left:
                 processes.end(pid, [(signal.SIGKILL, 5)])

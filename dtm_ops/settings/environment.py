@@ -96,9 +96,8 @@ def redis(url: str, *, broker: int | None = None, cache: int | None = None) -> t
         raise stop("REDIS_URL must begin with redis://, rediss:// or unix:// and name a server")
     if parts.scheme == "unix":
         own = parse_qs(parts.query).get("db", ["0"])[0]
-        socket = parts._replace(query="", fragment="")
-        queue = socket._replace(scheme="redis+socket", query=f"virtual_host={own if broker is None else broker}")
-        return queue.geturl(), socket._replace(query=f"db={own if cache is None else cache}").geturl()
+        queue = f"redis+socket://{parts.path}?virtual_host={own if broker is None else broker}"
+        return queue, f"unix://{parts.path}?db={own if cache is None else cache}"
     numbered = [url if number is None else parts._replace(path=f"/{number}").geturl() for number in (broker, cache)]
     return numbered[0], numbered[1]
 

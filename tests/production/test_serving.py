@@ -18,6 +18,9 @@ from tests.production.environments import production
 
 HOST = "dtm.example.org"
 
+# The database is only made when a test says that it wants one.
+pytestmark = pytest.mark.django_db
+
 
 def get(port: int, path: str, **headers: str) -> tuple[http.client.HTTPResponse, str]:
     line = http.client.HTTPConnection("127.0.0.1", port, timeout=20)

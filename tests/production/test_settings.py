@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from dtm_ops.embedded.places import PROJECT
+from dtm_ops.settings import environment
 from tests.production.environments import dummy_values, production
 
 
@@ -76,6 +77,33 @@ def test_secrets_may_come_from_files(tmp_path: Path) -> None:
     read = start(["-c", program], production(**changes))
 
     assert read.stdout.split() == [values["SECRET_KEY"], "1", values["REDIS_URL"]]
+
+
+@pytest.mark.parametrize(
+    ("url", "queue", "cache"),
+    [
+        ("redis://:secret@queue:6379/0", "redis://:secret@queue:6379/3", "redis://:secret@queue:6379/4"),
+        ("rediss://queue", "rediss://queue/3", "rediss://queue/4"),
+        ("unix:///run/v.sock?db=7", "redis+socket:///run/v.sock?virtual_host=3", "unix:///run/v.sock?db=4"),
+    ],
+)
+def test_one_redis_address_serves_queue_and_cache_at_their_numbers(url: str, queue: str, cache: str) -> None:
+    assert environment.redis(url, broker=3, cache=4) == (queue, cache)
+
+
+def test_redis_address_without_numbers_is_taken_as_it_is() -> None:
+    addresses = [environment.redis(url) for url in ("redis://queue:6379/5", "unix:///run/v.sock?db=7")]
+
+    assert addresses == [
+        ("redis://queue:6379/5", "redis://queue:6379/5"),
+        ("redis+socket:///run/v.sock?virtual_host=7", "unix:///run/v.sock?db=7"),
+    ]
+
+
+def test_database_on_a_unix_socket_is_named_by_its_folder() -> None:
+    found = environment.database("postgres://dtm@%2Frun%2Fpostgresql/dtm_ops")
+
+    assert (found["HOST"], found["NAME"], found["USER"]) == ("/run/postgresql", "dtm_ops", "dtm")
 
 
 def test_production_starts_none_of_the_embedded_servers() -> None:
