@@ -14,7 +14,7 @@ HEAD_KEYS = (
     "focus_group", "enumerator", "round", "unit", "place_text", "date", "gps", "access", "consent",
 )  # fmt: skip
 PEOPLE_KEYS = ("repeat", "code", "type", "sex", "basis", "how")
-TOP_KEYS = ("schema", "kind", "head", "dont_know", "not_listed", "figures", "people", "largest")
+TOP_KEYS = ("schema", "kind", "head", "prefill", "dont_know", "not_listed", "figures", "people", "largest")
 RULE_KEYS = (
     "indicator", "path", "repeat", "value", "unit", "category", "categories", "recode", "known", "share_of",
 )  # fmt: skip
@@ -42,6 +42,9 @@ def check_mapping(data: object) -> dict[str, Any]:
         _check_paths(data, name, "", problems)
     _check_places(data, "head", HEAD_KEYS, problems)
     _check_places(data, "people", PEOPLE_KEYS, problems)
+    prefill = data.get("prefill", {})
+    if not isinstance(prefill, dict) or not all(isinstance(value, str) and value for value in prefill.values()):
+        problems.append(Problem("wrong_type", "prefill", "object of texts expected"))
     if isinstance(data.get("people"), dict) and "repeat" not in data["people"]:
         problems.append(Problem("missing", "people.repeat", ""))
     _check_figures(data.get("figures"), problems)
