@@ -1,5 +1,20 @@
 """Addresses of the pages."""
 
-from typing import Any
+from django.urls import path
 
-urlpatterns: list[Any] = []
+from assessments.pages import coverage, health, home, language, my, report
+
+urlpatterns = [
+    path("", home.show_home, name="home"),
+    path("my/", my.show_my_work, name="my_work"),
+    path("my/forms/<str:code>/open/", my.open_form, name="open_form"),
+    path("my/returned/<int:kobo_id>/edit/", my.edit_returned, name="edit_returned"),
+    path("coverage/", home.show_current_round, name="current_coverage", kwargs={"page": "coverage"}),
+    path("coverage/<str:code>/", coverage.show_coverage, name="coverage"),
+    path("coverage/<str:code>/targets/", coverage.show_coverage_targets, name="coverage_targets"),
+    path("reports/", home.show_current_round, name="current_report", kwargs={"page": "report"}),
+    path("reports/<str:code>/", report.show_report, name="report"),
+    path("reports/<str:code>/<str:unit_id>/", report.show_region_report, name="report_region"),
+    path("language/", language.choose_language, name="choose_language"),
+    path("health/", health.show_health, name="health"),
+]
