@@ -102,7 +102,7 @@ def rounds_in_view(user: AnyUser) -> list[RoundProgress]:
     shown = list(known.filter(status=RoundStatus.OPEN))
     shown += list(known.filter(status=RoundStatus.CLOSED).order_by("-reporting_to", "-pk")[:1])
     counts: dict[int, dict[str, int]] = {one.pk: {} for one in shown}
-    targets = with_bucket(RoundTarget.objects.visible_to(user).filter(round__in=shown)).order_by()
+    targets: Any = with_bucket(RoundTarget.objects.visible_to(user).filter(round__in=shown)).order_by()
     for pk, bucket, number in targets.values_list("round", "bucket").annotate(number=Count("pk")):
         counts[pk][bucket] = number
     return [RoundProgress(one, sum(counts[one.pk].values()), counts[one.pk]) for one in shown]
