@@ -643,7 +643,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='category',
-            constraint=models.UniqueConstraint(fields=('indicator', 'code'), name='category_once_an_indicator'),
+            constraint=models.UniqueConstraint(fields=('indicator', 'code'), name='category_once_an_indicator', violation_error_message='This indicator has a category with this code already.'),
         ),
         migrations.AddConstraint(
             model_name='koboformversion',

@@ -86,7 +86,9 @@ class AssessmentRound(models.Model):
 class RoundRegion(models.Model):
     """A region that a round speaks of, with what must be said about it wherever its figure is shown."""
 
-    round = models.ForeignKey(AssessmentRound, on_delete=models.CASCADE, related_name="regions", verbose_name=_("round"))
+    round = models.ForeignKey(
+        AssessmentRound, on_delete=models.CASCADE, related_name="regions", verbose_name=_("round")
+    )
     unit = models.ForeignKey("locations.AdminUnit", on_delete=models.PROTECT, verbose_name=_("region"))
     remarks = models.JSONField(_("remarks"), default=dict, blank=True, help_text=_("By language: en, ru, kk."))
 

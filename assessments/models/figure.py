@@ -29,7 +29,9 @@ class Indicator(models.Model):
 class Category(models.Model):
     """One value that an indicator's breakdown can take."""
 
-    indicator = models.ForeignKey(Indicator, on_delete=models.PROTECT, related_name="categories", verbose_name=_("indicator"))
+    indicator = models.ForeignKey(
+        Indicator, on_delete=models.PROTECT, related_name="categories", verbose_name=_("indicator")
+    )
     code = models.CharField(_("code"), max_length=40)
     names = models.JSONField(_("names"), default=dict, help_text=_("By language: en, ru, kk."))
     order = models.PositiveSmallIntegerField(_("order"), default=0)
@@ -38,7 +40,13 @@ class Category(models.Model):
         verbose_name = _("category")
         verbose_name_plural = _("categories")
         ordering = ["indicator", "order", "code"]
-        constraints = [models.UniqueConstraint(fields=["indicator", "code"], name="category_once_an_indicator")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["indicator", "code"],
+                name="category_once_an_indicator",
+                violation_error_message=_("This indicator has a category with this code already."),
+            ),
+        ]
 
     def __str__(self) -> str:
         return named(self.names, fallback=self.code)

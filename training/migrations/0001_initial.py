@@ -298,11 +298,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='attendance',
-            constraint=models.UniqueConstraint(fields=('enrolment', 'half_day'), name='attendance_once_a_half_day'),
+            constraint=models.UniqueConstraint(fields=('enrolment', 'half_day'), name='attendance_once_a_half_day', violation_error_message='The attendance of this person is recorded for this half-day already.'),
         ),
         migrations.AddConstraint(
             model_name='attendance',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['present', 'late', 'absent'])), name='attendance_state_known'),
+            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['present', 'late', 'absent'])), name='attendance_state_known', violation_error_message='Choose present, late or absent.'),
         ),
         pgtrigger.migrations.AddTrigger(
             model_name='attendance',
@@ -318,7 +318,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='trainedform',
-            constraint=models.UniqueConstraint(fields=('training_session', 'form_kind', 'major_version'), name='trainedform_once_a_session'),
+            constraint=models.UniqueConstraint(fields=('training_session', 'form_kind', 'major_version'), name='trainedform_once_a_session', violation_error_message='This training session covers this form already.'),
         ),
         migrations.AddConstraint(
             model_name='enrolment',

@@ -38,7 +38,9 @@ class TrainingSession(models.Model):
 class TrainedForm(models.Model):
     """A form kind, in a major version, that a training session covers."""
 
-    training_session = models.ForeignKey(TrainingSession, on_delete=models.CASCADE, related_name="trained_forms", verbose_name=_("training session"))
+    training_session = models.ForeignKey(
+        TrainingSession, on_delete=models.CASCADE, related_name="trained_forms", verbose_name=_("training session")
+    )
     form_kind = models.ForeignKey(FormKind, on_delete=models.PROTECT, verbose_name=_("form kind"))
     major_version = models.PositiveSmallIntegerField(_("major version"), default=1, validators=[MinValueValidator(1)])
 
@@ -48,7 +50,9 @@ class TrainedForm(models.Model):
         ordering = ["form_kind__order", "major_version"]
         constraints = [
             models.UniqueConstraint(
-                fields=["training_session", "form_kind", "major_version"], name="trainedform_once_a_session"
+                fields=["training_session", "form_kind", "major_version"],
+                name="trainedform_once_a_session",
+                violation_error_message=_("This training session covers this form already."),
             ),
         ]
 
@@ -59,7 +63,9 @@ class TrainedForm(models.Model):
 class TrainingHalfDay(models.Model):
     """One morning or afternoon of a training session."""
 
-    training_session = models.ForeignKey(TrainingSession, on_delete=models.CASCADE, related_name="half_days", verbose_name=_("training session"))
+    training_session = models.ForeignKey(
+        TrainingSession, on_delete=models.CASCADE, related_name="half_days", verbose_name=_("training session")
+    )
     day = models.DateField(_("day"))
     part = models.CharField(_("part of the day"), max_length=2, choices=HalfDayPart.choices)
     topic = models.CharField(_("topic"), max_length=240, blank=True)
@@ -110,8 +116,12 @@ class Enrolment(models.Model):
 class Attendance(models.Model):
     """Whether an enrolled person was there in a half-day. No row: not recorded yet."""
 
-    enrolment = models.ForeignKey(Enrolment, on_delete=models.CASCADE, related_name="attendances", verbose_name=_("enrolment"))
-    half_day = models.ForeignKey(TrainingHalfDay, on_delete=models.PROTECT, related_name="attendances", verbose_name=_("half-day"))
+    enrolment = models.ForeignKey(
+        Enrolment, on_delete=models.CASCADE, related_name="attendances", verbose_name=_("enrolment")
+    )
+    half_day = models.ForeignKey(
+        TrainingHalfDay, on_delete=models.PROTECT, related_name="attendances", verbose_name=_("half-day")
+    )
     state = models.CharField(_("attendance"), max_length=8, choices=AttendanceState.choices)
     reason = models.CharField(_("reason"), max_length=160, blank=True)
 
@@ -120,8 +130,16 @@ class Attendance(models.Model):
         verbose_name_plural = _("attendance")
         ordering = ["half_day__day", "half_day__part", "enrolment__enumerator__code"]
         constraints = [
-            models.UniqueConstraint(fields=["enrolment", "half_day"], name="attendance_once_a_half_day"),
-            models.CheckConstraint(condition=Q(state__in=AttendanceState.values), name="attendance_state_known"),
+            models.UniqueConstraint(
+                fields=["enrolment", "half_day"],
+                name="attendance_once_a_half_day",
+                violation_error_message=_("The attendance of this person is recorded for this half-day already."),
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=AttendanceState.values),
+                name="attendance_state_known",
+                violation_error_message=_("Choose present, late or absent."),
+            ),
         ]
 
     def __str__(self) -> str:
