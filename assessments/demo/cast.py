@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from datetime import date, timedelta
 
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
 from assessments.demo.figures import REGION_TOTALS
 from dtm_ops.accounts.models import User
 from locations.enums import Role
@@ -15,13 +18,13 @@ from training.services.certification import certify_attendees
 PASSWORD = "demo-2022"  # noqa: S105  told to everybody who starts the demonstration; never in production
 
 # User name, password, what the person does.
-LOGINS: tuple[tuple[str, str, str], ...] = (
-    ("coordinator", PASSWORD, "coordinator of the south: Almaty region and city, Zhambyl, Turkistan, Shymkent"),
-    ("coordinator2", PASSWORD, "coordinator of the west and north"),
-    ("manager", PASSWORD, "manager: coverage, final approval, figures"),
-    ("enumerator", PASSWORD, "enumerator in Almaty region, page in Kazakh"),
-    ("enumerator2", PASSWORD, "enumerator in Mangystau, page in Russian"),
-    ("administrator", PASSWORD, "administrator: rights, places, Kobo connection"),
+LOGINS: tuple[tuple[str, str, Promise], ...] = (
+    ("coordinator", PASSWORD, _("coordinator of the south: Almaty region and city, Zhambyl, Turkistan, Shymkent")),
+    ("coordinator2", PASSWORD, _("coordinator of the west and north")),
+    ("manager", PASSWORD, _("manager: coverage, final approval, figures")),
+    ("enumerator", PASSWORD, _("enumerator in Almaty region, page in Kazakh")),
+    ("enumerator2", PASSWORD, _("enumerator in Mangystau, page in Russian")),
+    ("administrator", PASSWORD, _("administrator: rights, places, Kobo connection")),
 )
 
 SOUTH = ("190000000", "750000000", "310000000", "610000000", "790000000")

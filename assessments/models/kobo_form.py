@@ -40,6 +40,11 @@ class KoboForm(models.Model):
         AssessmentRound, on_delete=models.PROTECT, related_name="kobo_forms", verbose_name=_("round")
     )
     major_version = models.PositiveSmallIntegerField(_("major version"), default=1, validators=[MinValueValidator(1)])
+    web_form_url = models.URLField(
+        _("web form"),
+        blank=True,
+        help_text=_("Address of the form's page in a browser (Enketo), where it may be filled without KoboCollect."),
+    )
     mapping = models.JSONField(_("mapping"), default=dict, help_text=_("Which question gives which figure."))
     is_active = models.BooleanField(_("synchronised"), default=True)
     sync_every = models.PositiveIntegerField(_("minutes between syncs"), default=15, validators=[MinValueValidator(1)])

@@ -64,9 +64,11 @@ def edit_returned(request: HttpRequest, kobo_id: int) -> HttpResponse:
 def web_page_of(form: KoboForm) -> str:
     """The address of the form's page in a browser; "" where it is filled in KoboCollect alone.
 
-    KoboToolbox hands out web form addresses one by one, and its API tells none that could be computed; the practice
-    server's follow from the project.
+    KoboToolbox hands out web form addresses one by one, so an administrator writes them down; the practice server's
+    follow from the project.
     """
+    if form.web_form_url:
+        return form.web_form_url
     base_url = form.server.base_url.rstrip("/")
     is_practice = bool(settings.PRACTICE_KOBO_URL) and base_url == settings.PRACTICE_KOBO_URL.rstrip("/")
     return f"{base_url}/x/{form.asset_uid}" if is_practice else ""

@@ -32,4 +32,9 @@ class Command(JsonCommand):
         for one in rounds:
             self.say(f"{one.code}: {one.targets.count()} targets, {report(one).total} migrant workers approved")
         if options["json"]:
-            self.answer({"rounds": [one.code for one in rounds], "logins": [list(row) for row in LOGINS]})
+            self.answer(
+                {
+                    "rounds": [one.code for one in rounds],
+                    "logins": [[name, password, str(words)] for name, password, words in LOGINS],
+                }
+            )
