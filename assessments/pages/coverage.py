@@ -140,7 +140,7 @@ class TargetFilter(forms.Form):
     )
 
     def __init__(self, data: Any, *, assessment_round: AssessmentRound, user: AnyUser) -> None:
-        super().__init__(data, auto_id="filter-%s")
+        super().__init__(data, auto_id="filter-%s", label_suffix="")
         self.round, self.user = assessment_round, user
         targets = assessment_round.targets.all()
         regions = AdminUnit.objects.visible_to(user).level(REGION_LEVEL)

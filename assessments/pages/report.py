@@ -1,6 +1,6 @@
 """The quarter's figures: totals, breakdowns, and what each number rests on."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -80,16 +80,17 @@ def show_region_report(request: HttpRequest, code: str, unit_id: str) -> HttpRes
         raise Http404
     region = get_object_or_404(AdminUnit, unit_id=unit_id)
     found = region_report(whole, region)
+    districts = sorted(found.districts, key=lambda line: (-line.total, line.unit.code))
     context = {
         "round": current,
         "region": region,
         "row": row,
         "what": Indicator.objects.filter(code=TOTAL).first(),
         "found": found,
-        "chart": _district_chart(found.districts),
+        "chart": _district_chart(districts),
         "districts": [
             (line, [(part, KINDS_OF_PART[part.kind](), desk_address(request, part.submission)) for part in line.parts])
-            for line in found.districts
+            for line in districts
         ],
         "own_places_only": not scope_of(request.user).everywhere,
     }
@@ -98,9 +99,9 @@ def show_region_report(request: HttpRequest, code: str, unit_id: str) -> HttpRes
 
 # What a piece of a district's number rests on, in words.
 KINDS_OF_PART = {
-    "village": lambda: _("approved village form"),
+    "village": lambda: _("approved form of this place"),
     "estimate": lambda: _("estimate of the district form"),
-    "rest": lambda: _("rest of the district, by its form"),
+    "rest": lambda: _("rest, by the district form"),
 }
 
 
@@ -189,9 +190,8 @@ def _words(lines: tuple[Line, ...]) -> str:
     return "; ".join(f"{line.name}: {count_text(line.count)}, {percent_text(line.share)}" for line in lines)
 
 
-def _district_chart(districts: tuple[DistrictLine, ...]) -> str:
-    ordered = sorted(districts, key=lambda line: (-line.total, line.unit.code))
+def _district_chart(districts: Iterable[DistrictLine]) -> str:
     bars = [
-        Bar(line.unit.name, line.total, f"{count_text(line.total)} · {percent_text(line.share)}") for line in ordered
+        Bar(line.unit.name, line.total, f"{count_text(line.total)} · {percent_text(line.share)}") for line in districts
     ]
     return bar_chart(bars, title=_("By district"))

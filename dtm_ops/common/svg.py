@@ -20,7 +20,7 @@ DETAIL_SIZE: Final = 18
 NAME_LINES: Final = 4
 WIDE_MAP: Final = 8  # more columns than this keep their size on a phone and scroll
 BAR_WIDTH: Final = 400
-BAR_TEXT: Final = 14
+BAR_TEXT: Final = 16
 COLUMN_AREA: Final = 150
 BUCKET_WIDTH: Final = 1000
 # A slice that is there is seen, however small its share.
@@ -28,7 +28,9 @@ SMALLEST_SLICE: Final = 6
 
 _VOWELS: Final = frozenset("aeiouyаеёиоуыэюяәіөүұ")
 _NARROW: Final = frozenset("ijltfrI1.,:;-'|()[] ")
-_BROAD: Final = frozenset("mwMWшщжюмфыШЩЖЮМФЫҚӘ%@")
+_SLIM: Final = frozenset("acsz?гстк")
+_BROAD: Final = frozenset("mwMWшщжюфШЩЖЮФ%@")
+_FULL: Final = frozenset("мыъ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +195,7 @@ def _svg(
 def _tile(tile: Tile, *, column: int, row: int) -> str:
     level = "faint" if tile.level is None else f"level-{min(max(tile.level, 0), 5)}"
     middle = TILE_WIDTH / 2
-    lines = wrap(tile.name, size=NAME_SIZE, width=TILE_WIDTH - 4, limit=NAME_LINES)
+    lines = wrap(tile.name, size=NAME_SIZE, width=TILE_WIDTH - 2, limit=NAME_LINES)
     texts = [
         f'<text class="name" x="{_number(middle)}" y="{23 + 20 * index}">{escape(line)}</text>'
         for index, line in enumerate(lines)
@@ -212,18 +214,18 @@ def _tile(tile: Tile, *, column: int, row: int) -> str:
 def _bar(bar: Bar, *, y: int, most: int) -> tuple[str, int]:
     """The markup and the height of one bar with its label."""
     lines = wrap(bar.label, size=BAR_TEXT, width=BAR_WIDTH - text_width(bar.text, BAR_TEXT) - 12)
-    under = y + 4 + 18 * len(lines)
+    under = y + 4 + 20 * len(lines)
     length = max(BAR_WIDTH * bar.value / most, 2) if most and bar.value else 0
     texts = "".join(
-        f'<text class="label" x="0" y="{y + 15 + 18 * index}">{escape(line)}</text>' for index, line in enumerate(lines)
+        f'<text class="label" x="0" y="{y + 16 + 20 * index}">{escape(line)}</text>' for index, line in enumerate(lines)
     )
     body = (
         f"<title>{escape(bar.label)}: {escape(bar.text)}</title>{texts}"
-        f'<text class="number" x="{BAR_WIDTH}" y="{y + 15}">{escape(bar.text)}</text>'
+        f'<text class="number" x="{BAR_WIDTH}" y="{y + 16}">{escape(bar.text)}</text>'
         f'<rect class="track" x="0" y="{under}" width="{BAR_WIDTH}" height="9" rx="2"/>'
         f'<rect class="bar" x="0" y="{under}" width="{_number(length)}" height="9" rx="2"/>'
     )
-    return _linked(f"<g>{body}</g>", bar.href, label=f"{bar.label}: {bar.text}"), 18 * len(lines) + 24
+    return _linked(f"<g>{body}</g>", bar.href, label=f"{bar.label}: {bar.text}"), 20 * len(lines) + 26
 
 
 def _column(column: Column, *, middle: float, step: float, most: int) -> str:
@@ -279,15 +281,16 @@ def _hyphenate(word: str, *, size: float, width: float) -> list[str]:
 
 
 def _cuts(word: str) -> list[int]:
-    """Where a syllable begins, roughly and for Latin and Cyrillic alike: at a consonant before a vowel ("st" stays
-    together), with two letters before it and three behind.
+    """Where a syllable begins, roughly and for Latin and Cyrillic alike: at a consonant before a vowel ("st" and
+    "ск" stay together), with two letters before it and three behind.
     """
     letters = word.lower()
     found = []
     for index in range(2, len(letters) - 2):
-        cut = index - 1 if letters[index - 1 : index + 1] in ("st", "ст") else index
+        together = letters[index - 1 : index + 1] in ("st", "ст", "ск") and index > 3
+        cut = index - 1 if together else index
         opens = letters[index] not in _VOWELS and letters[index].isalpha() and letters[index + 1] in _VOWELS
-        if opens and cut >= 2 and len(word) - cut >= 3 and not _VOWELS.isdisjoint(letters[:cut]):
+        if opens and cut >= 2 and len(word.rstrip("-")) - cut >= 3 and not _VOWELS.isdisjoint(letters[:cut]):
             found.append(cut)
     return found
 
@@ -296,8 +299,10 @@ def _letter_width(letter: str) -> float:
     if letter in _NARROW or letter == "\N{NO-BREAK SPACE}":
         return 0.34
     if letter in _BROAD:
-        return 0.86
-    return 0.68 if letter.isupper() else 0.57
+        return 0.88
+    if letter in _SLIM:
+        return 0.52
+    return 0.7 if letter.isupper() or letter in _FULL else 0.59
 
 
 def _number(value: float) -> str:

@@ -102,10 +102,10 @@ def test_report_of_a_region_opens_what_each_number_rests_on(hand_made, open_page
 
     assert (line.unit.name, line.total) == ("Karasay", 1130)
     assert [(part.unit.name, words, part.value) for part, words, _address in parts] == [
-        ("Zhandosov", "approved village form", 350),
+        ("Zhandosov", "approved form of this place", 350),
         ("Second", "estimate of the district form", 200),
-        ("Third", "approved village form", 80),
-        ("Karasay", "rest of the district, by its form", 500),
+        ("Third", "approved form of this place", 80),
+        ("Karasay", "rest, by the district form", 500),
     ]
 
 
