@@ -253,6 +253,20 @@ def test_targets_stand_with_the_places_above_them(target, open_page, manager):
     assert (row.place, [unit.name for unit in row.parents]) == ("Zhandosov", ["Almaty region", "Karasay"])
 
 
+def test_targets_lead_to_the_desk_for_who_may_open_it(target, coordinator, manager, open_page, client):
+    submission = make_submission(target)
+    ((_row, target_desk, submission_desk),) = open_page(coordinator, "coverage_targets").context["rows"]
+
+    assert (target_desk, submission_desk) == (
+        reverse("admin:assessments_roundtarget_change", args=[target.pk]),
+        reverse("admin:assessments_kobosubmission_change", args=[submission.pk]),
+    )
+    assert [client.get(address).status_code for address in (target_desk, submission_desk)] == [200, 200]
+    type(manager).objects.filter(pk=manager.pk).update(is_staff=False)
+    manager.refresh_from_db()
+    assert [links for _row, *links in open_page(manager, "coverage_targets").context["rows"]] == [["", ""]]
+
+
 @pytest.mark.parametrize(
     ("query", "places"),
     [

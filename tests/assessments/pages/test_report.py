@@ -109,6 +109,16 @@ def test_report_of_a_region_opens_what_each_number_rests_on(hand_made, open_page
     ]
 
 
+def test_report_leads_to_each_form_at_the_desk(hand_made, open_page, client, coordinator):
+    ((_line, parts),) = open_page(coordinator, "190000000").context["districts"]
+    addresses = [address for _part, _words, address in parts]
+
+    assert addresses == [
+        reverse("admin:assessments_kobosubmission_change", args=[part.submission.pk]) for part, *_rest in parts
+    ]
+    assert [client.get(address).status_code for address in addresses] == [200, 200, 200, 200]
+
+
 def test_report_without_approved_forms_says_so(region, open_page, manager, vocabulary):
     AssessmentRoundFactory().regions.create(unit=region)
 
