@@ -7,7 +7,9 @@ LOCAL = $(PYTHON) dtm_ops/embedded/bootstrap.py local
 TEST = $(PYTHON) dtm_ops/embedded/bootstrap.py test
 DEV = $(PYTHON) dtm_ops/embedded/bootstrap.py dev
 
-.PHONY: run test check bench lock messages clean
+CHECKS = check-style check-directions check-types check-migrations check-production check-translations check-scripts
+
+.PHONY: run test check $(CHECKS) bench lock messages clean
 
 run: ## Everything on this machine, until Ctrl-C
 	@exec $(LOCAL) manage.py up $(ARGS)
@@ -15,14 +17,30 @@ run: ## Everything on this machine, until Ctrl-C
 test: ## The whole suite on real PostgreSQL and Valkey
 	@exec $(TEST) -m pytest $(ARGS)
 
-check: ## Style, directions, types, migrations, production settings, translations
-	$(DEV) -m ruff check .
+check: ## Style, directions, types, migrations, production settings, translations: all of them, also after a fault
+	@$(DEV) -c ""
+	@$(MAKE) --no-print-directory --keep-going $(CHECKS)
+
+check-style:
+	@$(DEV) -m ruff check .
 	@$(DEV) -m ruff format --check .
+
+check-directions:
 	@$(DEV) -c "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports())"
+
+check-types:
 	@$(DEV) -m mypy .
+
+check-migrations:
 	@$(DEV) manage.py makemigrations --check --dry-run
+
+check-production:
 	@env $$(grep -v '^#' .ci/production.env) $(DEV) manage.py check --deploy --fail-level WARNING
+
+check-translations:
 	@$(DEV) manage.py translations check
+
+check-scripts:
 	@bash -n .ci/run
 
 bench: ## Our times against a yardstick, as ratios

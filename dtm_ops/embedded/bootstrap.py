@@ -100,7 +100,7 @@ def install(purpose: str) -> None:
         return
     file = Path("requirements") / f"{servers_or_base(purpose)}.txt"
     say(f"Installing the packages of {file} into .venv (the first time this takes a minute).")
-    order = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--require-hashes"]
+    order = ["-m", "pip", "install", "-qq", "--disable-pip-version-check", "--no-input", "--require-hashes"]
     if subprocess.call([str(venv_python()), *order, "--only-binary", ":all:", "-r", str(PROJECT / file)]) != 0:
         sys.exit(f"DTM Ops cannot start: the packages of {file} could not be installed, see above.")
     stamp = {"installed": [purpose, digest(purpose)], "folder": str(PROJECT / ".venv")}

@@ -23,8 +23,11 @@ class Places:
 
     @property
     def mark(self) -> str:
-        """Ten characters that differ between two copies of the project on one machine."""
-        return hashlib.sha256(str(self.root).encode()).hexdigest()[:10]
+        """Ten characters that differ between two copies of the project on one machine.
+
+        What counts is where `var/` really is: two folders whose `var` is one and the same share one pair of servers.
+        """
+        return hashlib.sha256(str(self.var.resolve().parent).encode()).hexdigest()[:10]
 
     @property
     def var(self) -> Path:

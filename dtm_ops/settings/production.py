@@ -1,5 +1,7 @@
 """Production: outside servers, no defaults for anything that is secret or an address, and no demo."""
 
+from pathlib import Path
+
 from dtm_ops.settings import environment
 from dtm_ops.settings.base import *  # noqa: F403  settings modules of Django are star imports by its own design
 
@@ -29,7 +31,7 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
-STATIC_ROOT = environment.text("STATIC_ROOT", default=str(STATIC_ROOT))
+STATIC_ROOT = Path(environment.text("STATIC_ROOT", default=str(STATIC_ROOT)))
 
 SECURE_SSL_REDIRECT = environment.flag("SECURE_SSL_REDIRECT", default=True)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")

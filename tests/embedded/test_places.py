@@ -2,6 +2,7 @@
 
 import base64
 import threading
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -63,6 +64,15 @@ def test_outside_servers_leave_only_the_missing_one_to_start(settings: SimpleNam
 @pytest.mark.parametrize("words", [[], ["help"], ["--help"], ["migrate", "--help"], ["check", "--deploy"], ["up"]])
 def test_commands_without_data_do_not_even_read_the_settings(words: list[str]) -> None:
     assert command_needs(words, object()) == []
+
+
+def test_two_folders_with_one_var_share_the_servers_and_others_do_not(tmp_path: Path) -> None:
+    for name in ("one", "linked", "other"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "linked" / "var").symlink_to(tmp_path / "one" / "var")
+
+    one, linked, other = (Places(root=tmp_path / name).mark for name in ("one", "linked", "other"))
+    assert (one == linked, one == other) == (True, False)
 
 
 def test_socket_paths_stay_short_enough_for_every_system() -> None:
