@@ -18,11 +18,11 @@ def normalise_phone(typed: Any) -> str:
     """
     if isinstance(typed, float) and typed.is_integer():
         typed = int(typed)
-    bare = _BETWEEN.sub("", "" if typed is None else str(typed)).removesuffix("'").removeprefix("'")
+    # A spreadsheet that took the phone for a number writes it with a fraction.
+    text = re.sub(r"^(\d{10,15})\.0+$", r"\1", "" if typed is None else str(typed).strip())
+    bare = _BETWEEN.sub("", text).removeprefix("'")
     if not bare:
         return ""
-    # A spreadsheet that took the phone for a number writes it with a fraction.
-    bare = re.sub(r"^(\d{10,15})\.0+$", r"\1", bare)
     number = _with_country(bare)
     if not re.fullmatch(r"\+[1-9]\d{6,14}", number):
         raise ValueError(_("“%(value)s” is not a phone number.") % {"value": typed})

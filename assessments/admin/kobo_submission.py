@@ -241,7 +241,7 @@ def _timeline(page: KoboSubmissionAdmin, submission: KoboSubmission, kind: str) 
             "by": change.by,
             "reason": dict(ReturnReason.choices).get(change.reason, ""),
             "text": change.text,
-            "order": 1,
+            "order": (1, change.pk),
         }
         for change, old, new in page.get_steps(submission)
     ]
@@ -253,7 +253,7 @@ def _timeline(page: KoboSubmissionAdmin, submission: KoboSubmission, kind: str) 
                 "title": _now("Received") if before is None else _now("Edited at Kobo"),
                 "counts": revision.pk == submission.approved_revision_id,
                 "changes": changed_answers(before, revision, kind=kind) if before else [],
-                "order": 0,
+                "order": (0, revision.number),
             }
         )
         before = revision

@@ -170,9 +170,7 @@ class ApiTokenAdmin(UnscopedAdmin, VerbAdmin):
             "token": obj,
             "key": request.issued_key,  # type: ignore[attr-defined]  # set in `save_model`
         }
-        response = TemplateResponse(request, "admin/accounts/apitoken/issued.html", context)
-        response.headers["Cache-Control"] = "no-store"
-        return response
+        return TemplateResponse(request, "admin/accounts/apitoken/issued.html", context)
 
     @admin.display(description=_("validity"))
     def shown_standing(self, token: ApiToken) -> SafeString:
