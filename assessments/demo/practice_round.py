@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from django.db import transaction
 
-from assessments.demo.answers import AREA, SUB_AREA, Place, practice_answers
+from assessments.demo.answers import AREA, SUB_AREA, Place, plant_error, practice_answers
 from assessments.demo.cast import hold_training
 from assessments.demo.kobo import DemoKobo
 from assessments.demo.splits import draw
@@ -53,7 +53,7 @@ STORIES = (
     "assigned",
     "overdue",
     "received:text_in_number",
-    "unassigned",
+    "checked",
     "scheduled",
     "approved",
     "inaccessible",
@@ -61,10 +61,12 @@ STORIES = (
     "coming",
     "unassigned",
     "excluded",
-    "received:wrong_focus_group",
+    "received:wrong_focus_group+unknown_place",
 )
-# Stories whose focus group took place, with the days before today.
-_HELD = ("approved", "received", "returned", "held")
+# Stories with a form; of "checked" a district form has had its first approval.
+_FORM = ("approved", "checked", "received", "returned")
+# Stories whose focus group took place.
+_HELD = (*_FORM, "held")
 
 
 @dataclass(slots=True)
@@ -81,8 +83,8 @@ class _Work:
         return self.story.partition(":")[0]
 
     @property
-    def error(self) -> str | None:
-        return self.story.partition(":")[2] or None
+    def errors(self) -> list[str]:
+        return [error for error in self.story.partition(":")[2].split("+") if error]
 
 
 def load_practice_round(
@@ -223,7 +225,7 @@ def _set_aside(work: Sequence[_Work], today: date, manager: User) -> None:
 
 def _rows(kind: str, work: Sequence[_Work]) -> Iterator[dict[str, object]]:
     for one in work:
-        if one.name in ("approved", "received", "returned") and one.target.form_kind.code == kind:
+        if one.name in _FORM and one.target.form_kind.code == kind:
             yield _row(kind, one)
 
 
@@ -245,8 +247,9 @@ def _row(kind: str, one: _Work) -> dict[str, object]:
         villages={
             child.unit.unit_id: total // 4 for child in one.target.children.select_related("unit") if kind == AREA
         },
-        error=one.error,
     )
+    for error in one.errors:
+        answers = plant_error(answers, error)
     moment = one.group.ends_at + timedelta(minutes=15)
     return {"answers": answers, "submitted_by": one.person.kobo_username, "submission_time": moment}
 
@@ -267,9 +270,12 @@ def _review(forms: Iterable[KoboForm], work: Sequence[_Work], users: Mapping[str
                 reason="incomplete",
                 text="Citizenship is missing for the seasonal workers of the brick factory. Please ask again.",
             )
-        elif story == "approved":
-            approve_submission(submission, reviewer=reviewer)
-            if submission.review_status == ReviewStatus.APPROVED_FIRST:
+        elif story == "checked" and submission.form.form_kind.review_steps == 1:
+            continue
+        elif story in ("approved", "checked"):
+            if submission.review_status == ReviewStatus.RECEIVED:
+                approve_submission(submission, reviewer=reviewer)
+            if story == "approved" and submission.review_status == ReviewStatus.APPROVED_FIRST:
                 approve_submission(submission, reviewer=manager)
 
 
