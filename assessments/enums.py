@@ -2,12 +2,14 @@
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class RoundStatus(models.TextChoices):
-    PLANNED = "planned", _("planned")
-    OPEN = "open", _("open")
-    CLOSED = "closed", _("closed")
+    # A round is masculine in Russian; a focus group that is planned and a place that is open are not.
+    PLANNED = "planned", pgettext_lazy("round", "planned")
+    OPEN = "open", pgettext_lazy("round", "open")
+    CLOSED = "closed", pgettext_lazy("round", "closed")
 
 
 ROUND_STEPS: dict[str, frozenset[str]] = {

@@ -18,6 +18,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from dtm_ops.accounts.models import ApiToken, User, issue_token, revoke_token, token_digest
 from dtm_ops.common.badges import BAD, GOOD, QUIET, badge
@@ -87,7 +88,7 @@ class UserAdmin(UnscopedAdmin, StockUserAdmin):
             fields.append("is_superuser")
         return [*fields, "is_active"] if obj is not None and obj.pk == request.user.pk else fields
 
-    @admin.display(description=_("name"), ordering="last_name")
+    @admin.display(description=pgettext_lazy("of a person", "name"), ordering="last_name")
     def shown_name(self, user: User) -> str:
         return user.get_full_name()
 
