@@ -1,7 +1,7 @@
 """The standing cast. Every test of a right has the wrong person beside the right one.
 
-Almaty region and Mangystau, each with a district and a village. ``coordinator`` and ``enumerator`` belong to Almaty region,
-``other_coordinator`` to Mangystau; ``stranger`` has a login and no scope.
+Almaty region and Mangystau, each with a district and a village. ``coordinator`` and ``enumerator`` belong to Almaty
+region, ``other_coordinator`` to Mangystau; ``stranger`` has a login and no scope.
 """
 
 from collections.abc import Callable

@@ -261,6 +261,7 @@ def _review(forms: Iterable[KoboForm], work: Sequence[_Work], users: Mapping[str
     waiting = KoboSubmission.objects.filter(form__in=list(forms), target__isnull=False).awaiting_review()
     related = ("form__form_kind", "unit", "target", "enumerator__home_unit", "current_revision")
     for submission in waiting.select_related(*related):
+        assert submission.target_id is not None  # noqa: S101  the filter above
         story = stories[submission.target_id].name
         reviewer = next(one for one in (users["coordinator"], users["coordinator2"]) if _reaches(one, submission))
         if story == "returned":

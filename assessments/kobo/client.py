@@ -6,7 +6,7 @@ own schedule. The token goes to the server's own origin only, and into no error,
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from queue import SimpleQueue
 from threading import Event, Semaphore, Thread
@@ -278,7 +278,7 @@ class KoboClient:
         return Page(rows, count, asked)
 
 
-def prefetch(pages: Iterator[T], depth: int = 1) -> Iterator[T]:
+def prefetch(pages: Iterator[T], depth: int = 1) -> Generator[T, None, None]:
     """The same items; up to `depth` of them are fetched in a thread while the consumer works on the one it has.
 
     An error of `pages` is raised in the consumer, after the items before it. Closing early ends the thread at once, or,

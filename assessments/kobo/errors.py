@@ -58,14 +58,14 @@ class KoboError(Exception):
         return f"{type(self).__name__}({self.code!r}{params})"
 
 
-class KoboUnavailable(KoboError):  # noqa: N818 - the name says what to do, the base says that it is an error
+class KoboUnavailable(KoboError):
     """Nobody has to act: the same request may succeed later.
 
     `params["retry_after"]` (seconds, as the server asked) is there for 429 and 503 that named a time.
     """
 
 
-class KoboRejected(KoboError):  # noqa: N818
+class KoboRejected(KoboError):
     """The same request will fail again until a person acts.
 
     `no_project` covers a missing or trashed project, a lost right and a wrong server alike (Kobo answers 404 to all of

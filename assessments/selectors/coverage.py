@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Case, Exists, OuterRef, Q, QuerySet, Value, When
 from django.db.models.fields import CharField
@@ -61,7 +62,7 @@ class Coverage:
         return share(self.covered, self.planned)
 
 
-def with_bucket(targets: QuerySet[RoundTarget], *, now: datetime | None = None) -> QuerySet[RoundTarget]:
+def with_bucket(targets: QuerySet[RoundTarget], *, now: datetime | None = None) -> QuerySet[Any]:
     """The targets, each with its ``bucket``: the first that fits, in the order of `Bucket`.
 
     Trials, deleted and unreadable submissions cover nothing; a target with only rejected forms falls to the later
@@ -131,7 +132,7 @@ def targets_in_bucket(
     region: AdminUnit | None = None,
     bucket: str = "",
     now: datetime | None = None,
-) -> QuerySet[RoundTarget]:
+) -> QuerySet[Any]:
     """The rows behind a number of the coverage, with their places and form kinds."""
     targets: RoundTargetQuerySet = assessment_round.targets.select_related("unit__parent", "form_kind")
     if user is not None:

@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
 from assessments.enums import IndicatorBase, ReviewStatus
 from assessments.models import AssessmentRound, Category, Figure, Indicator, KoboSubmission, RoundRegion
@@ -205,16 +206,18 @@ def _read_forms(assessment_round: AssessmentRound, user: AnyUser | None) -> list
     )
     if user is not None:
         counted = counted.visible_to(user)
+    # Any: the stubs take the place's key for its unit_id.
+    heads: Any = counted.order_by().values_list(
+        "pk", "approved_revision_id", "target__unit_id", "target__unit__path", "target__form_kind__code"
+    )
     forms = {
         revision: _Form(submission=pk, unit=unit, path=path, is_area=kind == AREA)
-        for pk, revision, unit, path, kind in counted.order_by().values_list(
-            "pk", "approved_revision", "target__unit", "target__unit__path", "target__form_kind__code"
-        )
+        for pk, revision, unit, path, kind in heads
     }
-    figures = (
+    figures: Any = (
         Figure.objects.filter(revision__in=counted.order_by().values("approved_revision"), value__isnull=False)
         .order_by()
-        .values_list("revision", "unit", "indicator__code", "category__code", "value")
+        .values_list("revision_id", "unit_id", "indicator__code", "category__code", "value")
     )
     for revision, unit, indicator, category, value in figures.iterator(chunk_size=5000):
         form = forms[revision]
@@ -260,8 +263,8 @@ def _by_region(
 def _by_indicator(districts: Iterable[District], total: int, reference_year: str) -> dict[str, Breakdown]:
     sums: Parts = defaultdict(Counter)
     for district in districts:
-        for indicator, counts in district.breakdowns.items():
-            sums[indicator] += counts
+        for code, counts in district.breakdowns.items():
+            sums[code] += counts
     names: dict[str, list[Category]] = defaultdict(list)
     for category in Category.objects.select_related("indicator").order_by("indicator__order", "order", "code"):
         names[category.indicator.code].append(category)

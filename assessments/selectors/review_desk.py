@@ -81,6 +81,8 @@ class _Wording:
     labels: Names
     lists: Mapping[str, str]
     choices: Mapping[tuple[str, str], Mapping[str, str]]
+    # Questions that nobody was asked.
+    calculated: frozenset[str] = frozenset()
 
 
 _NO_WORDING = _Wording({}, {}, {})
@@ -91,7 +93,7 @@ def answer_sections(revision: SubmissionRevision, *, kind: str) -> list[Section]
     wording = _wording(kind)
     sections: dict[str, Section] = {}
     for path, value in revision.answers.items():
-        if _is_technical(path):
+        if _is_technical(path) or path in wording.calculated:
             continue
         group = path.rpartition("/")[0]
         section = sections.setdefault(group, Section(_group_label(wording, group)))
@@ -102,11 +104,13 @@ def answer_sections(revision: SubmissionRevision, *, kind: str) -> list[Section]
     return list(sections.values())
 
 
-def technical_answers(revision: SubmissionRevision) -> list[Answer]:
+def technical_answers(revision: SubmissionRevision, *, kind: str) -> list[Answer]:
+    """What the phone, the form's own calculations and Kobo add."""
+    calculated = _wording(kind).calculated
     return [
         Answer(_show(path), path, _show(value))
         for path, value in revision.answers.items()
-        if _is_technical(path) and not isinstance(value, list | dict)
+        if (_is_technical(path) or path in calculated) and not isinstance(value, list | dict)
     ]
 
 
@@ -171,6 +175,7 @@ def _wording(kind: str) -> _Wording:
     labels: dict[str, dict[str, str]] = {}
     lists: dict[str, str] = {}
     groups: list[str] = []
+    calculated: set[str] = set()
     for row in form.survey:
         if row["type"] in ("end_group", "end_repeat"):
             groups.pop()
@@ -178,12 +183,14 @@ def _wording(kind: str) -> _Wording:
         path = "/".join([*groups, row["name"]])
         labels[path] = _by_language(row)
         question, _space, list_name = row["type"].partition(" ")
+        if question == "calculate":
+            calculated.add(path)
         if question.startswith("select_"):
             lists[path] = list_name
         if row["type"] in ("begin_group", "begin_repeat"):
             groups.append(row["name"])
     choices = {(row["list_name"], row["name"]): _by_language(row) for row in form.choices}
-    return _Wording(labels, lists, choices)
+    return _Wording(labels, lists, choices, frozenset(calculated))
 
 
 def _by_language(row: Mapping[str, str]) -> dict[str, str]:

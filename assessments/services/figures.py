@@ -54,10 +54,10 @@ class _Vocabulary:
             ) from None
 
     def _figure(self, submission: KoboSubmission, figure: FormFigure) -> Figure:
-        own_unit = submission.target.unit_id if submission.target else submission.unit_id
+        assert submission.target is not None  # noqa: S101  what matches no target is not approved
         return Figure(
-            revision_id=submission.approved_revision_id,
-            unit_id=self.units[figure.unit] if figure.unit else own_unit,
+            revision=submission.approved_revision,
+            unit_id=self.units[figure.unit] if figure.unit else submission.target.unit_id,
             indicator_id=self.indicators[figure.indicator],
             category_id=self.categories[figure.indicator, figure.category] if figure.category else None,
             value=figure.value,

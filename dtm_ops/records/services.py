@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.contenttypes.models import ContentType
 from django.db import models, transaction
 from django.utils import timezone
 
+from dtm_ops.accounts.models import User
 from dtm_ops.common.errors import TransitionNotAllowed
 from dtm_ops.records.models import StatusChange
 
@@ -18,7 +18,7 @@ def change_status(
     new: str,
     *,
     allowed: Mapping[str, frozenset[str]],
-    by: AbstractBaseUser | None,
+    by: User | None,
     field: str = "status",
     reason: str = "",
     text: str = "",
@@ -63,7 +63,7 @@ def change_statuses(
     new: str,
     *,
     allowed: Mapping[str, frozenset[str]],
-    by: AbstractBaseUser | None,
+    by: User | None,
     field: str = "status",
     reason: str = "",
     text: str = "",

@@ -158,8 +158,8 @@ class VerbAdmin(ScopedAdmin):
             "verb": verb,
             "form": form,
             "media": self.media + form.media,
-            "rows": [(str(row.pk), row, self.seen_as(request, row)) for row in rows],
-            "single": None if in_list else rows[0],
+            "rows": [(str(row.pk), self.describe(row), self.seen_as(request, row)) for row in rows],
+            "single": None if in_list else self.describe(rows[0]),
             "back": back,
             "in_list": in_list,
             "possible": sum(1 for row in rows if not why_not(verb, row, request.user)),
@@ -182,6 +182,10 @@ class VerbAdmin(ScopedAdmin):
             self.log_change(request, row, str(verb.label))
         return tally
 
+    def describe(self, row: Any) -> str:
+        """The row where it stands in a list to decide on."""
+        return str(row)
+
     def seen_as(self, request: HttpRequest, row: Any) -> str:
         """What the page shows of the row: carried from the page before, else the row as it is now."""
         carried = request.POST.get(f"seen-{row.pk}") or request.GET.get("seen")
@@ -198,7 +202,7 @@ class VerbAdmin(ScopedAdmin):
         context = {
             "buttons": [verb for verb in mine if not verb.fits(row)],
             "obstacles": [(verb.label, why) for verb in mine if (why := verb.fits(row))],
-            "asks": {verb.name for verb in mine if verb.form.base_fields},
+            "asks": {verb.name for verb in mine if verb.form is not VerbForm},
             "seen": self.fingerprint(row),
             "row_key": str(row.pk),
             "steps": self.get_steps(row),
