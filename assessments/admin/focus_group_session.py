@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from assessments.admin.filters import TargetRegionFilter
+from assessments.admin.places import place_of
 from assessments.admin.tones import FOCUS_GROUP
 from assessments.enums import FOCUS_GROUP_STEPS, FocusGroupStatus
 from assessments.forms import AssignForm, FocusGroupForm, MoveForm, WithdrawForm
@@ -147,7 +148,7 @@ class FocusGroupSessionAdmin(VerbAdmin):
     inlines = [PeopleOfFocusGroup]
     autocomplete_fields = ["target"]
     date_hierarchy = "starts_at"
-    list_display = ["code", "shown_place", "shown_parent", "starts_at", "shown_people", "shown_status"]
+    list_display = ["code", "shown_place", "starts_at", "shown_people", "shown_status"]
     list_filter = ["status", "target__round", "target__form_kind", TargetRegionFilter]
     search_fields = [
         "code",
@@ -209,13 +210,8 @@ class FocusGroupSessionAdmin(VerbAdmin):
         obj._state.adding = False
 
     @admin.display(description=_("place"), ordering="target__unit__path")
-    def shown_place(self, focus_group: FocusGroupSession) -> str:
-        return focus_group.target.unit.name
-
-    @admin.display(description=_("part of"))
-    def shown_parent(self, focus_group: FocusGroupSession) -> str:
-        parent = focus_group.target.unit.parent
-        return parent.name if parent else ""
+    def shown_place(self, focus_group: FocusGroupSession) -> SafeString:
+        return place_of(focus_group.target.unit)
 
     @admin.display(description=_("people"))
     def shown_people(self, focus_group: Any) -> str:

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from assessments.admin.filters import ConditionFilter, FlagFilter, ReviewFilter
+from assessments.admin.places import place_of
 from assessments.admin.tones import MATCH, REVIEW
 from assessments.enums import REVIEW_STEPS, MatchState, ReturnReason, ReviewStatus, Severity
 from assessments.forms import MatchForm, SendAwayForm
@@ -124,7 +125,7 @@ class KoboSubmissionAdmin(VerbAdmin):
         ),
     )
     list_display = [
-        "shown_id", "shown_place", "shown_parent", "shown_kind", "shown_enumerator", "shown_flags", "shown_review",
+        "shown_id", "shown_place", "shown_kind", "shown_enumerator", "shown_flags", "shown_review",
         "shown_match", "submitted_at",
     ]  # fmt: skip
     list_filter = [
@@ -168,17 +169,17 @@ class KoboSubmissionAdmin(VerbAdmin):
         submission = self.get_object(request, unquote(object_id))
         return super().change_view(request, object_id, form_url, {**_page(self, submission), **(extra_context or {})})
 
+    def describe(self, row: KoboSubmission) -> str:
+        place = row.unit.name if row.unit else _now("place not known")
+        return f"{row.kobo_id}: {place}, {row.form.form_kind}, {self.shown_enumerator(row)}"
+
     @admin.display(description=_("Kobo id"), ordering="kobo_id")
     def shown_id(self, submission: KoboSubmission) -> str:
         return f"{submission.kobo_id}"
 
     @admin.display(description=_("place"), ordering="unit__path")
-    def shown_place(self, submission: KoboSubmission) -> str:
-        return submission.unit.name if submission.unit else _now("not known")
-
-    @admin.display(description=_("part of"))
-    def shown_parent(self, submission: KoboSubmission) -> str:
-        return submission.unit.parent.name if submission.unit and submission.unit.parent else ""
+    def shown_place(self, submission: KoboSubmission) -> SafeString | str:
+        return place_of(submission.unit) if submission.unit else _now("not known")
 
     @admin.display(description=_("form kind"), ordering="form__form_kind__order")
     def shown_kind(self, submission: KoboSubmission) -> str:
@@ -221,7 +222,7 @@ def _page(page: KoboSubmissionAdmin, submission: KoboSubmission) -> dict[str, An
         "kobo_id": f"{submission.kobo_id}",
         "badges": [page.shown_review(submission), page.shown_match(submission)],
         "sections": answer_sections(revision, kind=kind) if revision else [],
-        "technical": technical_answers(revision) if revision else [],
+        "technical": technical_answers(revision, kind=kind) if revision else [],
         "figures": figures_read(submission, revision) if revision and not submission.is_refused else [],
         "problems": [problem_message(one) for one in revision.problems] if revision else [],
         "flags": [

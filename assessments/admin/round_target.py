@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from assessments.admin.filters import BucketFilter
+from assessments.admin.places import place_of
 from assessments.admin.tones import BUCKET, TARGET
 from assessments.enums import TARGET_STEPS, Bucket, RoundStatus, TargetStatus
 from assessments.forms import UntilForm
@@ -77,7 +78,6 @@ class RoundTargetAdmin(TableAdmin, VerbAdmin):
     )
     list_display = [
         "shown_place",
-        "shown_parent",
         "round",
         "form_kind",
         "shown_bucket",
@@ -112,12 +112,8 @@ class RoundTargetAdmin(TableAdmin, VerbAdmin):
         return found, may_repeat
 
     @admin.display(description=_("place"), ordering="unit__path")
-    def shown_place(self, target: RoundTarget) -> str:
-        return target.unit.name
-
-    @admin.display(description=_("part of"))
-    def shown_parent(self, target: RoundTarget) -> str:
-        return target.unit.parent.name if target.unit.parent else ""
+    def shown_place(self, target: RoundTarget) -> SafeString:
+        return place_of(target.unit)
 
     @admin.display(description=_("coverage"))
     def shown_bucket(self, target: Any) -> SafeString:

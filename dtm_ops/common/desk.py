@@ -13,6 +13,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
 from django.db import models
 from django.http import Http404, HttpRequest
+from django.utils.text import capfirst
 
 if TYPE_CHECKING:
     _Options = admin.options.BaseModelAdmin[Any]
@@ -79,6 +80,11 @@ class ScopedAdmin(Scoped, _ModelAdmin):
         if row is None:
             raise Http404
         return row
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+        """Headed by what the list holds."""
+        title = capfirst(str(self.opts.verbose_name_plural))
+        return super().changelist_view(request, {"title": title, **(extra_context or {})})
 
 
 class ScopedTabularInline(Scoped, _TabularInline):

@@ -71,6 +71,14 @@ class TableImportForm(ImportForm):
         return chosen
 
 
+class TableExportForm(ExportForm):
+    def __init__(self, formats: Any, resources: Any, **kwargs: Any) -> None:
+        super().__init__(formats, resources, **kwargs)
+        choice: Any = self.fields["format"]
+        choice.choices = [(value, label) for value, label in choice.choices if value]
+        choice.initial = "0"
+
+
 class TableAdmin(ImportExportMixin):
     """For an admin page whose rows come and go as a table. ``may_import`` is the predicate of who writes."""
 
@@ -78,7 +86,7 @@ class TableAdmin(ImportExportMixin):
     import_formats = [TableFormat]
     export_formats = [XLSX, CSV]
     import_form_class = TableImportForm
-    export_form_class = ExportForm
+    export_form_class = TableExportForm
     import_template_name = "admin/import_table.html"
     import_export_change_list_template = "admin/change_list_table.html"
 

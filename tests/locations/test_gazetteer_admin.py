@@ -8,7 +8,7 @@ from locations.models import AdminUnit, UnitScope
 from tests.factories.accounts import UserFactory
 from tests.factories.locations import AdminUnitFactory, CountryFactory, user_with
 
-pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.locations.urls")]
+pytestmark = pytest.mark.django_db
 
 UNITS = "/admin/locations/adminunit/"
 RIGHTS = "/admin/locations/unitscope/"

@@ -4,7 +4,7 @@ from django.urls import reverse
 from locations.models import AdminUnit
 from tests.factories.locations import AdminUnitFactory, user_with
 
-pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.locations.urls")]
+pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture

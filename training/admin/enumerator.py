@@ -44,7 +44,7 @@ def _status_verb(name: str, label: Any, status: EnumeratorStatus, hint: Any) -> 
         act=partial(_change_status, status=status),
         form=ReasonForm,
         fits=step_fits(ENUMERATOR_STEPS, status),
-        tone="" if status == EnumeratorStatus.ACTIVE else "danger",
+        tone="danger" if status == EnumeratorStatus.LEFT else "",
     )
 
 
