@@ -27,7 +27,8 @@ class DeskSite(AdminSite):
     site_title = "DTM Ops"
     index_title = _("The desk")
     site_url = "/"
-    enable_nav_sidebar = True
+    # The lists need the width of the screen; the way back to the desk is the path above them.
+    enable_nav_sidebar = False
     login_form = AuthenticationForm
 
     def has_permission(self, request: HttpRequest) -> bool:

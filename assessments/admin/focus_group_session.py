@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Prefetch, QuerySet
+from django.db.models import F, Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _now
@@ -160,6 +160,8 @@ class FocusGroupSessionAdmin(VerbAdmin):
     ]
     search_help_text = _("Code, place, or code or name of a person who goes.")
     list_per_page = 50
+    # Without a date first, then from the furthest day back: what is still to come stands above what was.
+    ordering = [F("starts_at").desc(nulls_first=True), "code"]
     fields = ["target", "starts_at", "ends_at", "travel_minutes", "venue", "language"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
