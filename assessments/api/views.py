@@ -44,7 +44,7 @@ NUMBER = "[0-9]{1,18}"
 # Comments, not docstrings, on view sets: their docstrings are printed in the documentation of the API. `queryset` is
 # empty, for the documentation alone: rows come from `get_queryset`, which knows the reader.
 class ReadOnly(ReadOnlyModelViewSet):
-    http_method_names = ["get", "head", "options"]
+    http_method_names = ["get", "head"]
 
 
 class ApiRoot(APIRootView):

@@ -170,6 +170,8 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_FILTER_BACKENDS": ["dtm_ops.common.api.DeclaredFilters"],
     "DEFAULT_PAGINATION_CLASS": "dtm_ops.common.api.Pages",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    # OPTIONS would answer for rows out of reach as for others; what there is stands in the schema.
+    "DEFAULT_METADATA_CLASS": None,
     "DEFAULT_THROTTLE_CLASSES": ["rest_framework.throttling.UserRateThrottle"],
     "DEFAULT_THROTTLE_RATES": {"user": "600/min"},
     "EXCEPTION_HANDLER": "dtm_ops.common.api.answer_error",
