@@ -105,9 +105,12 @@ def kobo_message(code: str, params: Mapping[str, Any]) -> str:
 
 def problem_message(problem: Mapping[str, str]) -> str:
     """One unreadable answer: question path, what is wrong, what stood there."""
-    what = PROBLEMS.get(problem["code"], problem["code"])
-    value = f" “{problem['value']}”" if problem.get("value") else ""
-    return f"{problem.get('path') or _('the form')}{value} {what}"
+    words = {
+        "question": problem.get("path") or _("the form"),
+        "value": problem.get("value", ""),
+        "wrong": PROBLEMS.get(problem["code"], problem["code"]),
+    }
+    return (_("%(question)s “%(value)s” %(wrong)s") if words["value"] else _("%(question)s %(wrong)s")) % words
 
 
 def flag_message(flag: QualityFlag, indicators: Mapping[str, Mapping[str, str]] | None = None) -> str:
@@ -125,8 +128,8 @@ def run_message(run: SyncRun) -> str:
     """The outcome of a run in one sentence."""
     if run.outcome == SyncOutcome.CLOSED:
         if not run.new and not run.edited and not run.deleted:
-            return _("Complete: nothing new.")
-        return ngettext("Complete: %(new)s new form.", "Complete: %(new)s new forms.", run.new) % {"new": run.new}
+            return _("Nothing new.")
+        return ngettext("%(new)s new form.", "%(new)s new forms.", run.new) % {"new": run.new}
     if run.error_code:
         return kobo_message(run.error_code, run.error_params)
     return str(run.get_outcome_display())

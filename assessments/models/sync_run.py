@@ -1,6 +1,7 @@
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from assessments.enums import SyncOutcome, SyncTrigger
@@ -57,7 +58,7 @@ class SyncRun(models.Model):
         indexes = [models.Index(fields=["form", "-started_at"], name="syncrun_form_started")]
 
     def __str__(self) -> str:
-        return f"{self.form} {self.started_at:%d.%m.%Y %H:%M}"
+        return f"{self.form} {timezone.localtime(self.started_at):%d.%m.%Y %H:%M}"
 
     @property
     def closed(self) -> bool:

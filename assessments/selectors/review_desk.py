@@ -3,8 +3,9 @@
 Questions and choices are worded by the shipped XLSForm of the form's kind; where a form is another's, by its paths.
 """
 
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -83,16 +84,24 @@ class _Wording:
     choices: Mapping[tuple[str, str], Mapping[str, str]]
     # Questions that nobody was asked.
     calculated: frozenset[str] = frozenset()
+    # What the phone puts for ``${name}`` into a label: answers and calculations by the question's name.
+    spoken: Mapping[str, str] = field(default_factory=dict)
+
+    def spoken_with(self, answers: Mapping[str, Any]) -> "_Wording":
+        spoken = {path.rpartition("/")[2]: value for path, value in answers.items() if isinstance(value, str)}
+        return replace(self, spoken=spoken)
 
 
+_SPOKEN = re.compile(r"\$\{(\w+)\}")
 _NO_WORDING = _Wording({}, {}, {})
 
 
 def answer_sections(revision: SubmissionRevision, *, kind: str) -> list[Section]:
     """The answers in the order in which they came, group by group. Keys of Kobo and of the phone are left out."""
-    wording = _wording(kind)
+    answers = revision.answers
+    wording = _wording(kind).spoken_with(answers)
     sections: dict[str, Section] = {}
-    for path, value in revision.answers.items():
+    for path, value in answers.items():
         if _is_technical(path) or path in wording.calculated:
             continue
         group = path.rpartition("/")[0]
@@ -199,8 +208,12 @@ def _by_language(row: Mapping[str, str]) -> dict[str, str]:
 
 
 def _label(wording: _Wording, path: str) -> str:
-    names = wording.labels.get(path, {})
-    return named(names, fallback=_show(path), language=get_language())
+    label = named(wording.labels.get(path, {}), fallback=_show(path), language=get_language())
+
+    def spoken(found: re.Match[str]) -> str:
+        return _show(wording.spoken.get(found[1], "…"))
+
+    return _SPOKEN.sub(spoken, label)
 
 
 def _group_label(wording: _Wording, group: str) -> str:
@@ -226,13 +239,26 @@ def _worded(wording: _Wording, path: str, value: Any) -> str:
 
 def _repeat(wording: _Wording, path: str, instances: list[Any]) -> Repeat:
     rows = [one for one in instances if isinstance(one, dict)]
-    columns = list(dict.fromkeys(key for row in rows for key in row))
+    columns = [key for key in dict.fromkeys(key for row in rows for key in row) if _is_asked(wording, key, path)]
     return Repeat(
         _label(wording, path),
         _show(path),
-        tuple(_label(wording, column) for column in columns),
+        tuple(_heading(wording, column) for column in columns),
         tuple(tuple(_worded(wording, column, row.get(column)) for column in columns) for row in rows),
     )
+
+
+def _is_asked(wording: _Wording, column: str, repeat: str) -> bool:
+    """Asked, or spoken in a question of the same repeat: without the year nobody knows whom a number counts."""
+    if column not in wording.calculated:
+        return True
+    mark = f"${{{column.rpartition('/')[2]}}}"
+    questions = (names for path, names in wording.labels.items() if path.startswith(f"{repeat}/"))
+    return any(mark in label for names in questions for label in names.values())
+
+
+def _heading(wording: _Wording, column: str) -> str:
+    return column.rpartition("/")[2] if column in wording.calculated else _label(wording, column)
 
 
 def _flat(answers: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

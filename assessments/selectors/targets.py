@@ -331,7 +331,7 @@ def _time_there(moment: datetime | None, target: RoundTarget, known: _Known) -> 
 
 
 def _quoted(text: str) -> str:
-    return f"“{text}”" if text else ""
+    return _("“%(text)s”") % {"text": text} if text else ""
 
 
 def _join(*sentences: str) -> str:

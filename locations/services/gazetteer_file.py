@@ -179,7 +179,7 @@ class _Cells:
         try:
             return read(text)
         except (ValueError, InvalidOperation) as error:
-            self.complain(column, f"“{text}”: {error}")
+            self.complain(column, _("“%(value)s”: %(error)s") % {"value": text, "error": error})
             return None
 
     def names(self, kind: str) -> dict[str, str]:

@@ -94,7 +94,7 @@ class UserAdmin(UnscopedAdmin, StockUserAdmin):
 
     @admin.display(description=_("rights"))
     def shown_roles(self, user: User) -> str:
-        own = ["superuser"] if user.is_superuser else []
+        own = [_now("superuser")] if user.is_superuser else []
         return "; ".join([*own, *(f"{one.get_role_display()}, {one.unit}" for one in user.unit_scopes.all())]) or "–"
 
     @admin.display(description=_("log-in"), ordering="is_active")

@@ -110,7 +110,8 @@ def _html_of(source: str) -> str:
         command = token.contents.partition(" ")[0] if token.token_type == TokenType.BLOCK else ""
         if ends_at:
             ends_at = "" if command == ends_at else ends_at
-        elif command in {"blocktranslate", "blocktrans", "comment"}:
+        elif command in {"blocktranslate", "blocktrans", "comment"} or token.contents == "block bodyclass":
+            # The admin's block of class names stands in an attribute of the page that it extends.
             ends_at = f"end{command}"
             parts.append(WRITTEN_LATER)
         else:

@@ -132,7 +132,7 @@ def test_home_tells_how_the_last_run_of_each_form_ended(
     lines = signed_in(manager).get("/").context["syncs"]
 
     assert {(line.sync.form.name, line.says) for line in lines} == {
-        ("A form", "Complete: 2 new forms."),
+        ("A form", "2 new forms."),
         ("Never run", ""),
     }
 
