@@ -88,7 +88,7 @@ class RowReader:
             code: (pk, target, unit)
             for code, pk, target, unit in FocusGroupSession.objects.filter(
                 target__round=form.round, target__form_kind=form.form_kind
-            ).values_list("code", "pk", "target_id", "target__unit_id")
+            ).values_list("code", "pk", "target_id", "target__unit__pk")
         }
         self.groups_of_target: dict[int, list[int]] = defaultdict(list)
         for pk, target, _unit in self.focus_groups.values():

@@ -134,16 +134,18 @@ class TableAdmin(ImportExportMixin):
             file.seek(0)
             columns = {one.attribute: one.column_name for one in self.resource_classes[0].fields.values()}
             context["faults"] = faults_of(result, lines=read_table(file.read()).lines, columns=columns)
-        return response
+        page: HttpResponse = response
+        return page
 
     def process_import(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         if request.method == "POST" and not self.has_import_permission(request):
             raise PermissionDenied
         try:
-            return super().process_import(request, **kwargs)
+            answer: HttpResponse = super().process_import(request, **kwargs)
         except TableError as error:
             messages.error(request, str(error))
             return HttpResponseRedirect(reverse("admin:{}_{}_import".format(*self.get_model_info())))
+        return answer
 
     def process_dataset(self, dataset: Dataset, form: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """All or nothing: what changed since the dry run and is wrong now undoes the rest."""
