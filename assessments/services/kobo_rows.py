@@ -31,7 +31,7 @@ class Flag:
 class Match:
     """Which target a submission belongs to, and by what. Keys; None: not known."""
 
-    state: str = MatchState.UNMATCHED
+    state: str = MatchState.UNMATCHED.value
     target: int | None = None
     focus_group: int | None = None
     enumerator: int | None = None
@@ -145,13 +145,13 @@ class RowReader:
         group = self.focus_groups.get(normalise_code(head.focus_group)) if head.focus_group else None
         if group is not None:
             pk, target, unit = group
-            return Match(MatchState.BY_CODE, target, pk, person, unit)
+            return Match(MatchState.BY_CODE.value, target, pk, person, unit)
         place = self.units.get(head.unit_id or "")
         found = self.targets.get(place) if place is not None else None
         if found is None:
             return Match(enumerator=person, unit=place)
         groups = self.groups_of_target.get(found, [])
-        return Match(MatchState.BY_PLACE, found, groups[0] if len(groups) == 1 else None, person, place)
+        return Match(MatchState.BY_PLACE.value, found, groups[0] if len(groups) == 1 else None, person, place)
 
     def _figures(self, payload: SubmissionPayload) -> tuple[tuple[FormFigure, ...], tuple[Problem, ...]]:
         try:

@@ -20,6 +20,7 @@ from assessments.services.review import give_up_approval, reopen_review
 logger = logging.getLogger(__name__)
 
 _REOPENED_BY_EDIT = (ReviewStatus.RETURNED, ReviewStatus.REJECTED, ReviewStatus.APPROVED_FIRST)
+_RECEIVED = ReviewStatus.RECEIVED.value
 _MATCH = ("match_state", "target", "focus_group", "enumerator", "unit")
 _HEAD = ("current_revision", "uuid", "is_refused", "deleted_at", "is_trial", *_MATCH)
 
@@ -33,6 +34,7 @@ class Store:
     def __init__(self, form: KoboForm) -> None:
         self.form = form
         self.versions: dict[str, int] = dict(form.versions.values_list("uid", "pk"))
+        self.noted: set[int] = set()
 
     def insert(self, rows: Sequence[ReadRow]) -> list[ReadRow]:
         """Store rows that were never seen. Returns them as stored: some may have turned into refused ones, and a row
@@ -133,7 +135,7 @@ class Store:
             (
                 (
                     revision, submission, number, row.uuid, row.raw, row.fingerprint, self.versions.get(_version(row)),
-                    now, json.dumps(row.listed_problems),
+                    now, json.dumps(row.listed_problems) if row.problems else "[]",
                 )
                 for row, revision, submission, number in rows
             ),
@@ -159,9 +161,10 @@ class Store:
 
     def _note_held(self, rows: Iterable[ReadRow]) -> None:
         """A form that came from a planned focus group tells that it took place."""
-        keys = {row.match.focus_group for row in rows if row.match.focus_group and not row.is_trial}
-        if keys:
-            note_held(keys)
+        groups = {row.match.focus_group for row in rows if row.match.focus_group is not None and not row.is_trial}
+        if fresh := groups - self.noted:
+            note_held(fresh)
+            transaction.on_commit(lambda: self.noted.update(fresh))
 
 
 def _is_new_content(submission: KoboSubmission, row: ReadRow) -> bool:
@@ -214,7 +217,7 @@ def _submission(row: ReadRow, pk: int, revision: int, server: int, form: int, no
     return (
         pk, server, form, row.kobo_id, payload.root_uuid if payload else "", row.uuid,
         payload.submitted_at if payload else None, ((payload.submitted_by or "") if payload else "")[:150], now,
-        revision, ReviewStatus.RECEIVED.value, False, str(match.state), match.target, match.focus_group,
+        revision, _RECEIVED, False, match.state, match.target, match.focus_group,
         match.enumerator, match.unit, row.is_trial, row.is_refused,
     )  # fmt: skip
 

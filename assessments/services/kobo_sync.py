@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, cast
 
 from django.apps import apps
@@ -212,25 +212,35 @@ class _Pull:
         self._fetch(sorted(listed - self.ledger.seen.keys()))
 
     def _read_above(self, after_id: int) -> None:
-        with closing(prefetch(self._pages(after_id=after_id))) as pages:
-            self._read_rows(page.rows for page in pages)
+        self._take(page.rows for page in self._pages(after_id=after_id))
 
     def _fetch(self, ids: list[int]) -> None:
-        self._read_rows(self.client.rows_by_id(self.form.asset_uid, ids))
+        self._take(self.client.rows_by_id(self.form.asset_uid, ids))
 
-    def _read_rows(self, pages: Iterable[Sequence[object]]) -> None:
-        for rows in pages:
-            self._store_page(rows)
-            self.run.new, self.run.edited = self.ledger.counts[NEW], self.ledger.counts[EDITED]
-            self.run.save(update_fields=["new", "edited"])
-            if self.on_page is not None:
-                self.on_page(self.run)
+    def _take(self, pages: Iterator[list[dict[str, Any]]]) -> None:
+        """Three at work: one page is downloaded while the one before is read and the one before that is written."""
+        first = next(pages, None)
+        if first is None:
+            return
+        self.reader  # noqa: B018  made here, with this thread's connection
+        with closing(prefetch(self._read_pages(chain([first], pages)))) as read:
+            for rows in read:
+                self._store_page(rows)
+                self.run.new, self.run.edited = self.ledger.counts[NEW], self.ledger.counts[EDITED]
+                self.run.save(update_fields=["new", "edited"])
+                if self.on_page is not None:
+                    self.on_page(self.run)
 
-    def _store_page(self, raws: Sequence[object]) -> None:
+    def _read_pages(self, pages: Iterator[list[dict[str, Any]]]) -> Iterator[list[ReadRow | None]]:
+        """In a thread of its own: the reader asks the database for nothing once it is made."""
+        with closing(prefetch(pages)) as downloaded:
+            for rows in downloaded:
+                yield [self.reader.read(raw) for raw in rows]
+
+    def _store_page(self, rows: Sequence[ReadRow | None]) -> None:
         fresh: dict[int, ReadRow] = {}
         changed: dict[int, ReadRow] = {}
-        for raw in raws:
-            row = self.reader.read(raw)
+        for row in rows:
             if row is None:
                 self.ledger.nameless += 1
                 continue
@@ -287,9 +297,7 @@ class _Pull:
             )
             return
         there = {
-            _id_of(row)
-            for rows in self.client.rows_by_id(self.form.asset_uid, gone, fields=ID_FIELDS)
-            for row in rows
+            _id_of(row) for rows in self.client.rows_by_id(self.form.asset_uid, gone, fields=ID_FIELDS) for row in rows
         }
         present = KoboSubmission.objects.filter(form=self.form).present()
         self.ledger.deleted = present.filter(kobo_id__in=set(gone) - there).update(deleted_at=timezone.now())

@@ -222,7 +222,7 @@ def test_database_that_breaks_off_loses_nothing(kobo, form, submit):
         holder = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND classid = %s"
         in_another_connection(lambda: _execute(holder, [LOCK_SPACE]))
 
-    with pytest.raises(Exception, match="connection"):  # noqa: PT011  whatever psycopg says first
+    with pytest.raises(Exception, match="connection"):
         sync(form, page_size=2, on_page=break_off)
     connection.close()
 
