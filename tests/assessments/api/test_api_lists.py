@@ -221,7 +221,7 @@ def test_sync_run_is_shown_with_its_ledger(read, world, administrator):
         "started_at": "2022-12-05T12:00:00+06:00",
         "finished_at": "2022-12-05T12:00:00+06:00",
         "outcome": "closed",
-        "message": "Complete: 1 new form.",
+        "message": "1 new form.",
         "closed": True,
         "at_kobo": 1,
         "here": 1,
