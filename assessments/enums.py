@@ -121,7 +121,7 @@ class SyncTrigger(models.TextChoices):
 
 
 class Severity(models.TextChoices):
-    NOTE = "note", _("note")
+    NOTE = "note", pgettext_lazy("severity", "note")
     WARNING = "warning", _("warning")
     ERROR = "error", _("error")
 

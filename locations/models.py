@@ -69,7 +69,7 @@ class AdminUnit(models.Model):
     parent = models.ForeignKey(
         "self", on_delete=models.PROTECT, null=True, blank=True, related_name="children", verbose_name=_("part of")
     )
-    path = models.CharField(max_length=400, editable=False)
+    path = models.CharField(_("path"), max_length=400, editable=False)
     names = models.JSONField(_("names"), default=dict, help_text=_("By language, as shown on screens."))
     short_names = models.JSONField(
         _("short names"), default=dict, blank=True, help_text=_("By language, without the kind of place.")

@@ -190,6 +190,7 @@ ROUTES: dict[str, Rule] = {
     # Pages.
     "login": Rule(EVERYBODY, EVERYBODY),
     "logout": Rule(NOBODY, SIGNED_IN),
+    "change_password": Rule(SIGNED_IN, SIGNED_IN),
     "home": Rule(SIGNED_IN),
     "my_work": Rule(ENUMERATORS),
     "open_form": Rule(OWN_ENUMERATOR, beyond=names("other_enumerator")),

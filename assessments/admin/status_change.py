@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.contenttypes.models import ContentType
 from django.db import models
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -18,6 +19,21 @@ def _may_view(user: AnyUser) -> bool:
     return is_administrator(user) or is_manager(user)
 
 
+class MovedKindFilter(admin.SimpleListFilter):
+    """Only kinds of row of which one ever moved."""
+
+    title = _("kind of row")
+    parameter_name = "subject_type"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        moved = StatusChange.objects.order_by().values("subject_type").distinct()
+        return [(str(one.pk), one.name) for one in ContentType.objects.filter(pk__in=moved)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        value = self.value() or ""
+        return queryset.filter(subject_type=value) if value.isdigit() else queryset
+
+
 @admin.register(StatusChange)
 class StatusChangeAdmin(UnscopedAdmin):
     """A coordinator reads a row's history on the row's own page."""
@@ -26,7 +42,7 @@ class StatusChangeAdmin(UnscopedAdmin):
     desk_order = 2
     rights = DeskRights(view=_may_view)
     list_display = ["at", "shown_kind", "subject_id", "shown_old", "shown_new", "by", "text"]
-    list_filter = ["subject_type", "new", "at"]
+    list_filter = [MovedKindFilter, "at"]
     list_select_related = ["subject_type", "by"]
     date_hierarchy = "at"
     search_fields = ["text", "=subject_id"]

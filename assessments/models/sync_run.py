@@ -2,6 +2,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
 from assessments.enums import SyncOutcome, SyncTrigger
@@ -58,7 +59,7 @@ class SyncRun(models.Model):
         indexes = [models.Index(fields=["form", "-started_at"], name="syncrun_form_started")]
 
     def __str__(self) -> str:
-        return f"{self.form} {timezone.localtime(self.started_at):%d.%m.%Y %H:%M}"
+        return f"{self.form} {date_format(timezone.localtime(self.started_at), 'SHORT_DATETIME_FORMAT')}"
 
     @property
     def closed(self) -> bool:

@@ -5,6 +5,7 @@ from datetime import date, datetime
 from django.db import transaction
 from django.db.utils import IntegrityError
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from assessments.enums import AssignmentRole, FocusGroupStatus
@@ -72,7 +73,7 @@ def _check_person(enumerator: Enumerator, focus_group: FocusGroupSession) -> Non
     if not certified.exists():
         raise Refused(
             _("%(person)s holds no certificate for %(kind)s, version %(version)s, on %(day)s.")
-            % {"person": enumerator, "kind": kind, "version": version, "day": f"{day:%d.%m.%Y}"},
+            % {"person": enumerator, "kind": kind, "version": version, "day": date_format(day, "SHORT_DATE_FORMAT")},
             code="not_certified",
         )
 

@@ -34,13 +34,13 @@ def change_status(
     """
     old = getattr(row, field)
     if new not in allowed.get(old, frozenset()):
-        raise TransitionNotAllowed(row, old=old, new=new)
+        raise TransitionNotAllowed(row, old=old, new=new, field=field)
     with transaction.atomic():
         values = {field: new, **(also or {})}
         as_read = {name: getattr(row, name) for name in (field, *unless_moved)}
         swapped = type(row)._base_manager.filter(pk=row.pk, **as_read).update(**values)
         if not swapped:
-            raise TransitionNotAllowed(row, old=old, new=new, meanwhile=True)
+            raise TransitionNotAllowed(row, old=old, new=new, field=field, meanwhile=True)
         change = StatusChange.objects.create(
             subject_type=ContentType.objects.get_for_model(row),
             subject_id=row.pk,

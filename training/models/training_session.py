@@ -3,6 +3,7 @@ from django.conf import settings
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
+from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
 from training.enums import AttendanceState, HalfDayPart
@@ -83,7 +84,7 @@ class TrainingHalfDay(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.day:%d.%m.%Y} {self.get_part_display()}"
+        return f"{date_format(self.day, 'SHORT_DATE_FORMAT')} {self.get_part_display()}"
 
 
 class Enrolment(models.Model):
