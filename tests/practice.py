@@ -113,9 +113,7 @@ def our_copy(form: KoboForm) -> dict[int, tuple[str, str, dict[str, Any]]]:
 
 def kobos_copy(kobo: PracticeKobo, asset_uid: str) -> dict[int, tuple[str, str, dict[str, Any]]]:
     rows = {kobo_id: kobo.row(kobo_id) for kobo_id in kobo.ids(asset_uid)}
-    return {
-        kobo_id: (row["_uuid"], row["meta/rootUuid"].removeprefix("uuid:"), row) for kobo_id, row in rows.items()
-    }
+    return {kobo_id: (row["_uuid"], row["meta/rootUuid"].removeprefix("uuid:"), row) for kobo_id, row in rows.items()}
 
 
 def counts(form: KoboForm) -> tuple[int, int]:

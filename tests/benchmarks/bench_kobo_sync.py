@@ -31,7 +31,7 @@ from tests.factories.locations import AdminUnitFactory
 from tests.factories.training import CertificateFactory, EnumeratorFactory
 from training.models import FormKind
 
-ROWS, FEW_ROWS = int(os.environ.get("R", "20000")), 200
+ROWS, FEW_ROWS = 20_000, 2_000
 PACE, IDS_PACE = 0.27, 0.10
 PLACES, PEOPLE = 200, 20
 ACCOUNT = "bench"

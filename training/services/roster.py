@@ -20,4 +20,4 @@ def change_enumerator_status(
     """
     if not reason.strip():
         raise Refused(_("Say why the status changes."), code="reason_missing")
-    return change_status(enumerator, status, allowed=ENUMERATOR_STEPS, by=by, reason="", text=reason, at=at)
+    return change_status(enumerator, status, allowed=ENUMERATOR_STEPS, by=by, text=reason.strip(), at=at)
