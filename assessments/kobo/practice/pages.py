@@ -24,7 +24,7 @@ from assessments.kobo.practice.identifiers import make_uuid, with_prefix
 from assessments.kobo.practice.submissions import NewSubmission
 from assessments.kobo.practice.wording import LANGUAGES, say
 
-_POLICY = "default-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+_POLICY = "default-src 'self'; img-src data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 _MAX_NAME = 150
 
 
@@ -32,7 +32,8 @@ def frame(title: str, body: str, *, language: str, switch: str = "") -> str:
     return (
         f'<!DOCTYPE html>\n<html lang="{escape(language)}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<title>{escape(title)}</title><link rel="stylesheet" href="/static/practice.css"></head><body>'
+        f'<title>{escape(title)}</title><link rel="icon" href="data:,">'
+        '<link rel="stylesheet" href="/static/practice.css"></head><body>'
         f'<p class="banner"><a href="/?lang={escape(language)}">{say("banner", language)}</a></p>{switch}'
         f"<main>{body}</main></body></html>\n"
     )

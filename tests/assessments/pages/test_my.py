@@ -126,7 +126,7 @@ def test_my_work_shows_what_was_sent_and_the_certificates(
     page = signed_in(enumerator.user).get("/my/").content.decode()
 
     assert '<span class="badge received">received</span>' in page
-    assert '<span class="badge bad">not valid</span>' in page
+    assert '<span class="badge bad">expired</span>' in page
     assert '<span class="badge ok">valid</span>' in page
 
 
