@@ -66,7 +66,7 @@ def test_report_of_a_coordinator_holds_the_own_places_alone(hand_made, open_page
 def test_report_shows_counts_shares_growth_and_the_base(hand_made, open_page, manager):
     text = page_text(open_page(manager))
 
-    assert "<b>1,180</b> <span class="headline-name">Migrant workers present</span>" in text
+    assert '<b>1,180</b> <span class="headline-name">Migrant workers present</span>' in text
     assert '<th scope="row">men</th><td class="number">500</td><td class="number">42.4 %</td>' in text
     assert '<th scope="row">not given in the form</th><td class="number">430</td>' in text
     assert '<td class="number">+100.0 %</td>' in text
