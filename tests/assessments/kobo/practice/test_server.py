@@ -4,6 +4,8 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
@@ -68,14 +70,18 @@ def test_serve_on_an_outside_address_is_refused(state_file: Path) -> None:
 
 
 def test_connection_is_kept_for_the_next_request(kobo: PracticeKobo) -> None:
-    with running(kobo) as address, socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2]))) as line:
-        line.settimeout(10)
-        answers = []
+    with running(kobo) as address, closing(HTTPConnection(address.removeprefix("http://"), timeout=10)) as line:
+        statuses, sockets = [], []
         for _ in range(2):
-            line.sendall(b"GET /service_health/ HTTP/1.1\r\nHost: kobo.test\r\n\r\n")
-            answers.append(line.recv(65536).split(b"\r\n")[0])
+            line.request("GET", "/service_health/")
+            answer = line.getresponse()
+            answer.read()
+            statuses.append(answer.status)
+            sockets.append(line.sock)
 
-    assert answers == [b"HTTP/1.1 200 OK", b"HTTP/1.1 200 OK"]
+    assert statuses == [200, 200]
+    assert sockets[0] is not None
+    assert sockets[0] is sockets[1]
 
 
 @pytest.mark.parametrize(
