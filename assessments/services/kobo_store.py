@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from assessments.enums import MatchState, ReviewStatus
 from assessments.kobo.errors import Problem
+from assessments.kobo.payloads import SubmissionPayload
 from assessments.models import KoboForm, KoboFormVersion, KoboSubmission, QualityFlag, SubmissionRevision
 from assessments.services.focus_groups import note_held
 from assessments.services.kobo_rows import ReadRow
@@ -22,7 +23,17 @@ logger = logging.getLogger(__name__)
 _REOPENED_BY_EDIT = (ReviewStatus.RETURNED, ReviewStatus.REJECTED, ReviewStatus.APPROVED_FIRST)
 _RECEIVED = ReviewStatus.RECEIVED.value
 _MATCH = ("match_state", "target", "focus_group", "enumerator", "unit")
-_HEAD = ("current_revision", "uuid", "is_refused", "deleted_at", "is_trial", *_MATCH)
+_HEAD = (
+    "current_revision",
+    "uuid",
+    "root_uuid",
+    "submitted_at",
+    "submitted_by",
+    "is_refused",
+    "deleted_at",
+    "is_trial",
+    *_MATCH,
+)
 
 
 class Store:
@@ -180,6 +191,9 @@ def _next_number(submission: KoboSubmission) -> int:
 def _take_over(submission: KoboSubmission, row: ReadRow) -> None:
     """What is approved keeps the place that it counts for; what a person matched stays matched."""
     submission.uuid, submission.is_refused, submission.deleted_at = row.uuid, row.is_refused, None
+    if row.payload:  # an edit keeps these; a server that was restored from a backup gives an id away a second time
+        submission.root_uuid, submission.submitted_at = row.payload.root_uuid, row.payload.submitted_at
+        submission.submitted_by = _sender(row.payload)
     if submission.approved_revision_id is None:
         submission.is_trial = row.is_trial
         if submission.match_state != MatchState.BY_HAND:
@@ -201,6 +215,10 @@ def _save(submissions: Sequence[KoboSubmission], columns: Sequence[str]) -> None
     )
 
 
+def _sender(payload: SubmissionPayload) -> str:
+    return (payload.submitted_by or "")[:150]
+
+
 def _version(row: ReadRow) -> str:
     return row.payload.version_uid[:64] if row.payload else ""
 
@@ -216,7 +234,7 @@ def _submission(row: ReadRow, pk: int, revision: int, server: int, form: int, no
     payload, match = row.payload, row.match
     return (
         pk, server, form, row.kobo_id, payload.root_uuid if payload else "", row.uuid,
-        payload.submitted_at if payload else None, ((payload.submitted_by or "") if payload else "")[:150], now,
+        payload.submitted_at if payload else None, _sender(payload) if payload else "", now,
         revision, _RECEIVED, False, match.state, match.target, match.focus_group,
         match.enumerator, match.unit, row.is_trial, row.is_refused,
     )  # fmt: skip

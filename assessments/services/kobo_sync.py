@@ -222,20 +222,13 @@ class _Pull:
         first = next(pages, None)
         if first is None:
             return
-        self.reader  # noqa: B018  made here, with this thread's connection
-        with closing(prefetch(self._read_pages(chain([first], pages)))) as read:
+        with closing(prefetch(_read_pages(self.reader, chain([first], pages)))) as read:
             for rows in read:
                 self._store_page(rows)
                 self.run.new, self.run.edited = self.ledger.counts[NEW], self.ledger.counts[EDITED]
                 self.run.save(update_fields=["new", "edited"])
                 if self.on_page is not None:
                     self.on_page(self.run)
-
-    def _read_pages(self, pages: Iterator[list[dict[str, Any]]]) -> Iterator[list[ReadRow | None]]:
-        """In a thread of its own: the reader asks the database for nothing once it is made."""
-        with closing(prefetch(pages)) as downloaded:
-            for rows in downloaded:
-                yield [self.reader.read(raw) for raw in rows]
 
     def _store_page(self, rows: Sequence[ReadRow | None]) -> None:
         fresh: dict[int, ReadRow] = {}
@@ -301,6 +294,13 @@ class _Pull:
         }
         present = KoboSubmission.objects.filter(form=self.form).present()
         self.ledger.deleted = present.filter(kobo_id__in=set(gone) - there).update(deleted_at=timezone.now())
+
+
+def _read_pages(reader: RowReader, pages: Iterator[list[dict[str, Any]]]) -> Iterator[list[ReadRow | None]]:
+    """For a thread of its own: the reader asks the database for nothing once it is made."""
+    with closing(prefetch(pages)) as downloaded:
+        for rows in downloaded:
+            yield [reader.read(raw) for raw in rows]
 
 
 def _read_known(form: KoboForm, *, with_fingerprints: bool) -> dict[int, _Known]:

@@ -143,6 +143,17 @@ def test_row_that_comes_back_counts_again_without_a_new_revision(kobo, form, sub
     assert not KoboSubmission.objects.exclude(deleted_at=None).exists()
 
 
+def test_id_that_kobo_gives_away_again_takes_the_identity_of_the_new_form(kobo, form, submit):
+    """As on a server that was restored from a backup."""
+    kobo_id = submit()
+    sync(form)
+    kobo.delete(kobo_id)
+    submit(kobo_id=kobo_id, total="3", men="2", women="1")
+
+    assert ledger(sync(form)) == {"at_kobo": 1, "here": 1, "edited": 1}
+    assert our_copy(form) == kobos_copy(kobo, form.asset_uid)
+
+
 def test_many_rows_gone_at_once_are_an_alarm_and_no_deletion(kobo, form, submit):
     ids = [submit() for _unused in range(8)]
     sync(form)
