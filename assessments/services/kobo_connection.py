@@ -1,5 +1,6 @@
 """Connecting a Kobo project: server, token, form, mapping."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,7 +46,7 @@ def connect_form(
     written then. A form with submissions keeps its round and kind: another round's data cannot be turned into this
     one's.
     """
-    base_url = base_url.rstrip("/")
+    base_url = server_address(base_url)
     try:
         load_mapping(mapping)
     except MappingError as error:
@@ -69,6 +70,11 @@ def connect_form(
         form.mapping, form.major_version, form.next_sync_at = mapping, major_version, None
         form.save()
     return Connection(form=form, created=created, missing=missing_questions(mapping, content))
+
+
+def server_address(typed: str) -> str:
+    """The server alone: people paste the address of the API or of a project."""
+    return re.sub(r"/(api/v2|#).*$", "", typed.strip()).rstrip("/")
 
 
 def missing_questions(mapping: dict[str, Any], content: dict[str, Any]) -> tuple[str, ...]:

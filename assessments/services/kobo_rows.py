@@ -84,15 +84,13 @@ class RowReader:
         self.targets: dict[int, int] = dict(
             RoundTarget.objects.filter(round=form.round, form_kind=form.form_kind).values_list("unit_id", "pk")
         )
-        self.focus_groups = {
-            code: (pk, target, unit)
-            for code, pk, target, unit in FocusGroupSession.objects.filter(
-                target__round=form.round, target__form_kind=form.form_kind
-            ).values_list("code", "pk", "target_id", "target__unit__pk")
-        }
-        self.groups_of_target: dict[int, list[int]] = defaultdict(list)
-        for pk, target, _unit in self.focus_groups.values():
-            self.groups_of_target[target].append(pk)
+        self.focus_groups: dict[str, tuple[int, int, int]] = {}
+        self.groups_of_target: dict[int, list[tuple[int, date | None]]] = defaultdict(list)
+        for code, pk, target, unit, starts_at in FocusGroupSession.objects.filter(
+            target__round=form.round, target__form_kind=form.form_kind
+        ).values_list("code", "pk", "target_id", "target__unit__pk", "starts_at"):
+            self.focus_groups[code] = (pk, target, unit)
+            self.groups_of_target[target].append((pk, timezone.localtime(starts_at).date() if starts_at else None))
         people = list(Enumerator.objects.values_list("pk", "code", "kobo_username"))
         self.people = {code.upper(): pk for pk, code, _name in people}
         self.usernames = {name: pk for pk, _code, name in people if name}
@@ -120,9 +118,9 @@ class RowReader:
                 return None
             return ReadRow(kobo_id=kobo_id, raw=_text_of(raw), payload=None, problems=error.problems)
         head = read_head(self.mapping, payload.answers)
-        match = self.match(payload, head)
-        figures, problems = self._figures(payload)
         day = self._day(payload, head)
+        match = self.match(payload, head, day)
+        figures, problems = self._figures(payload)
         return ReadRow(
             kobo_id=payload.kobo_id,
             raw=raw_text(raw),
@@ -134,10 +132,11 @@ class RowReader:
             flags=() if problems else tuple(self._flags(figures, match, day)),
         )
 
-    def match(self, payload: SubmissionPayload, head: Head) -> Match:
+    def match(self, payload: SubmissionPayload, head: Head, day: date | None) -> Match:
         """By the focus group's code in the form, else by place: the round's target for this form kind there.
 
-        The person by the form's field, then by Kobo's account.
+        The person by the form's field, then by Kobo's account. Of several focus groups of a place it is the person's of
+        that day; where that does not tell, none.
         """
         person = self.people.get((head.enumerator or "").strip().upper()) or self.usernames.get(
             payload.submitted_by or ""
@@ -150,8 +149,13 @@ class RowReader:
         found = self.targets.get(place) if place is not None else None
         if found is None:
             return Match(enumerator=person, unit=place)
-        groups = self.groups_of_target.get(found, [])
-        return Match(MatchState.BY_PLACE.value, found, groups[0] if len(groups) == 1 else None, person, place)
+        return Match(MatchState.BY_PLACE.value, found, self._focus_group_at(found, person, day), person, place)
+
+    def _focus_group_at(self, target: int, person: int | None, day: date | None) -> int | None:
+        groups = self.groups_of_target.get(target, [])
+        own = [pk for pk, held_on in groups if held_on == day and (pk, person) in self.assigned]
+        likely = own or [pk for pk, _held_on in groups]
+        return likely[0] if len(likely) == 1 else None
 
     def _figures(self, payload: SubmissionPayload) -> tuple[tuple[FormFigure, ...], tuple[Problem, ...]]:
         try:

@@ -11,7 +11,7 @@ from assessments.services.focus_groups import plan_focus_group
 from assessments.services.review import approve_submission, reject_submission, return_submission
 from dtm_ops.records.models import StatusChange
 from tests.factories.assessments import RoundTargetFactory
-from tests.practice import counts, kobos_copy, last_run, ledger, our_copy, sync
+from tests.practice import FIELD_DAY, counts, kobos_copy, last_run, ledger, our_copy, sync
 
 pytestmark = pytest.mark.django_db
 
@@ -302,6 +302,22 @@ def test_unmatched_row_matches_once_its_target_is_planned(form, submit, other_vi
     assert ledger(run) == {"at_kobo": 1, "here": 1, "unchanged": 1}
     assert (only(form).match_state, only(form).target) == ("by_place", planned)
     assert counts(form) == (1, 1)
+
+
+@pytest.mark.parametrize(("who", "expected"), [("E01", 1), ("E99", None)])
+def test_form_without_a_code_belongs_to_the_persons_focus_group_of_that_day(
+    form, submit, target, enumerator, who, expected
+):
+    held = [datetime.fromisoformat(f"{day}T05:00:00+00:00") for day in ("2022-12-05", FIELD_DAY)]
+    groups = [plan_focus_group(target, starts_at=at, ends_at=at + timedelta(hours=2)) for at in held]
+    for group in groups:
+        assign_enumerator(group, enumerator)
+    submit(who=who)
+
+    sync(form)
+
+    assert only(form).target == target
+    assert only(form).focus_group == (None if expected is None else groups[expected])
 
 
 def test_unmatched_row_is_not_read_again_while_nothing_was_planned(form, submit, other_village, monkeypatch):
