@@ -28,7 +28,10 @@ class KoboServer(models.Model):
         return self.name
 
 
-@pghistory.track()
+# Each run sets the time of the next one: that is no change of the connection.
+@pghistory.track(
+    pghistory.InsertEvent(), pghistory.UpdateEvent(condition=pghistory.AnyChange(exclude=["next_sync_at"]))
+)
 class KoboForm(models.Model):
     """A Kobo project (asset) that brings the submissions of a form kind for a round."""
 
