@@ -44,9 +44,6 @@ CSRF_COOKIE_SECURE = True
 # Behind one proxy the address of the visitor is the last that the proxy added; without it everybody shares one lock.
 AXES_IPWARE_PROXY_COUNT = environment.number("PROXY_COUNT", default=1)
 
-with environment._named("EMAIL_URL"):
-    EMAIL_CONFIG = environment._env.email_url("EMAIL_URL", default="consolemail://")
-EMAIL_BACKEND = EMAIL_CONFIG["EMAIL_BACKEND"]
 SUPPORT_CONTACT = environment.text("SUPPORT_CONTACT", default="")
 
 SENTRY_DSN = environment.secret("SENTRY_DSN", default="")

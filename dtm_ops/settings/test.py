@@ -35,7 +35,6 @@ CACHES = {
         "KEY_PREFIX": "dtm-ops-test",
     },
 }
-EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 AXES_ENABLED = False
 WHITENOISE_AUTOREFRESH = True
 DEMO_ALLOWED = True

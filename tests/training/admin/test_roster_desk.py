@@ -221,8 +221,8 @@ def test_certificates_are_given_in_numbers_and_who_missed_what_is_named(client, 
 
     assert messages_of(response)[-1] == (
         "Baseline area (district) 1: 1 certificate; Baseline sub-area (village) 1: 1 certificate. "
-        "Without a certificate, because of half-days missed or not recorded: Person 1 (P1): 10.11.2022 afternoon; "
-        "Person 2 (P2): 10.11.2022 morning, 10.11.2022 afternoon."
+        "Without a certificate, because of half-days missed or not recorded: Person 1 (P1): 10 Nov 2022 afternoon; "
+        "Person 2 (P2): 10 Nov 2022 morning, 10 Nov 2022 afternoon."
     )
     assert {one.enumerator.code for one in Certificate.objects.all()} == {"P0"}
     assert [person.code for person in who_missed(session)] == ["P1", "P2"]
