@@ -41,13 +41,14 @@ REMARKS = {
     "kk": "Жаттығу раунды: мұндағының бәрі ойдан алынған. Осында байқап көріңіз.",
 }
 
-# What becomes of the targets, one after another and round again. Errors are planted ones that really arrive from
-# phones.
+# What becomes of the targets, one after another and round again. In regions with two people the first of them, who can
+# log in, has those at even places: a form that came back, and focus groups to come. Errors are planted ones that really
+# arrive from phones.
 STORIES = (
     "approved",
     "received",
-    "scheduled",
     "returned",
+    "scheduled",
     "received:sex_differs",
     "held",
     "assigned",
@@ -158,8 +159,7 @@ def _make_work(
             target, _made = RoundTarget.objects.get_or_create(
                 round=assessment_round, unit=unit, form_kind=kinds[kind], defaults={"parent_target": parent}
             )
-            # So that who can log in among the crew has a form that came back.
-            yield _Work(target, STORIES[number % len(STORIES)], crew[(number + 1) % len(crew)])
+            yield _Work(target, STORIES[number % len(STORIES)], crew[number % len(crew)])
             number += 1
 
 
