@@ -33,11 +33,14 @@ def sync_due_forms() -> int:
 )
 def sync_kobo_form(self: Task, form_id: int, trigger: str = SyncTrigger.BEAT, user_id: int | None = None) -> str:
     """Sync one form. Returns the outcome, or why nothing was done. An answer that a person has to act on is not
-    retried.
+    retried. Of the ticks that queued a form while its run was still going on, none runs it again.
     """
     form = KoboForm.objects.select_related("server", "round", "form_kind").filter(pk=form_id, is_active=True).first()
     if form is None:
         return "gone"
+    is_tick = trigger == SyncTrigger.BEAT and not self.request.retries
+    if is_tick and not KoboForm.objects.due(timezone.now()).filter(pk=form_id).exists():
+        return "not_due"
     by = User.objects.filter(pk=user_id).first() if user_id else None
     try:
         with open_client(form.server) as client:

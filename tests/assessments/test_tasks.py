@@ -58,6 +58,14 @@ def test_task_of_a_form_that_is_gone_or_switched_off_does_nothing(form):
     assert not SyncRun.objects.exists()
 
 
+def test_tick_that_waited_while_the_form_was_synced_does_not_run_it_again(form, submit):
+    submit()
+
+    assert [sync_kobo_form(form.pk), sync_kobo_form(form.pk)] == ["closed", "not_due"]
+    assert sync_kobo_form(form.pk, "button") == "closed"
+    assert list(SyncRun.objects.order_by("pk").values_list("trigger", flat=True)) == ["beat", "button"]
+
+
 def test_task_is_not_retried_where_a_person_has_to_act(kobo, form):
     kobo.delete_asset(form.asset_uid)
 
