@@ -1,10 +1,12 @@
 """What the whole suite stands on: the two servers, no outside network, an empty cache for every test."""
 
 import ipaddress
+import os
 import socket
 from collections.abc import Iterator
 from typing import Any
 
+import hypothesis
 import pytest
 from django.conf import settings
 from django.core.cache import caches
@@ -13,6 +15,11 @@ from django.db import connection
 from dtm_ops.embedded.needs import settings_need
 from dtm_ops.embedded.users import using_servers
 from tests.cast import *  # noqa: F403  fixtures are found by name
+
+# A build tries the same examples each time; on a person's machine new ones are drawn.
+hypothesis.settings.register_profile("build", derandomize=True)
+if os.environ.get("CI"):
+    hypothesis.settings.load_profile("build")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -91,9 +91,15 @@ def high_ids(kobo, form, submit):
     submit(kobo_id=5_000_000)
 
 
+@pytest.fixture
+def many_may_go(monkeypatch):
+    """Here people do delete many forms at once: the threshold has tests of its own."""
+    monkeypatch.setattr("assessments.services.kobo_sync.FEW", 1_000)
+
+
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(runs=RUNS, first=st.lists(ANSWERS, max_size=5))
-def test_after_a_quiet_run_our_copy_is_kobos(runs, first, kobo, form, village, high_ids):
+def test_after_a_quiet_run_our_copy_is_kobos(runs, first, kobo, form, village, high_ids, many_may_go):
     project = Project(kobo, form, village)
     project.carry_out([("submit", 0, answers) for answers in first])
     for before, meanwhile, fault, skip in runs:
