@@ -18,6 +18,8 @@ urlpatterns = [
         name="change_password",
     ),
     path("", include("assessments.pages.urls")),
+    path("", include("training.pages.urls")),
+    path("", include("locations.pages.urls")),
     path("api/v1/", include("assessments.api.urls")),
 ]
 

@@ -17,6 +17,40 @@ class Role(models.TextChoices):
     ENUMERATOR = "enumerator", _("enumerator")
 
 
+class AliasKind(models.TextChoices):
+    """Where a spelling comes from. The first two follow the place's own names; the others are kept by people."""
+
+    NAME = "name", _("name")
+    SHORT = "short", _("short name")
+    OLD = "old", _("old name")
+    OTHER = "other", _("other spelling")
+
+
+class UnitChangeKind(models.TextChoices):
+    ADDED = "added", _("new place")
+    RENAMED = "renamed", _("renamed")
+    MOVED = "moved", _("moved to another place")
+    CLOSED = "closed", _("closed")
+    CODE_REUSED = "code_reused", _("code used again")
+    CORRECTED = "corrected", _("corrected")
+    DUPLICATE = "duplicate", _("duplicate of another place")
+
+
+class UnitChangeStatus(models.TextChoices):
+    OPEN = "open", _("to decide")
+    ACCEPTED = "accepted", _("accepted")
+    REFUSED = "refused", _("refused")
+    UNDONE = "undone", _("accepted and undone")
+
+
+UNIT_CHANGE_STEPS: Final[dict[str, frozenset[str]]] = {
+    UnitChangeStatus.OPEN: frozenset({UnitChangeStatus.ACCEPTED, UnitChangeStatus.REFUSED}),
+    UnitChangeStatus.ACCEPTED: frozenset({UnitChangeStatus.UNDONE}),
+    UnitChangeStatus.REFUSED: frozenset({UnitChangeStatus.OPEN}),
+    UnitChangeStatus.UNDONE: frozenset({UnitChangeStatus.OPEN}),
+}
+
+
 UNIT_TYPES: Final[dict[str, Promise]] = {
     "country": _("country"),
     "region": _("region"),
@@ -32,6 +66,9 @@ UNIT_TYPES: Final[dict[str, Promise]] = {
     "town": _("town"),
     "settlement": _("settlement"),
     "village": _("village"),
+    "station": _("railway station"),
+    "winter_camp": _("winter camp"),
+    "other": _("other inhabited point"),
 }
 
 

@@ -18,7 +18,7 @@ from django.db.models import Q
 from locations.enums import Role
 
 if TYPE_CHECKING:
-    from locations.models import AdminUnit, UnitScope  # noqa: F401  names of the rows, for the type checker alone
+    from locations.models import AdminUnit, AdminUnitAlias, UnitChange, UnitScope  # noqa: F401  names of the rows, for the type checker alone
 
 Row = TypeVar("Row", bound=models.Model)
 AnyUser = AbstractBaseUser | AnonymousUser
@@ -141,6 +141,25 @@ class AdminUnitQuerySet(models.QuerySet["AdminUnit"]):
         if scope.everywhere:
             return self
         return self.filter(paths_under(scope.paths, field="path") | Q(unit_id__in=scope.ancestor_ids))
+
+
+class AdminUnitAliasQuerySet(ScopedQuerySet["AdminUnitAlias"]):
+    """Spellings of the places that the user sees, the places above the own ones included."""
+
+    def visible_to(self, user: AnyUser) -> Self:
+        scope = scope_of(user)
+        if scope.everywhere:
+            return self
+        return self.filter(paths_under(scope.paths, field=self.unit_path) | Q(unit__unit_id__in=scope.ancestor_ids))
+
+
+class UnitChangeQuerySet(ScopedQuerySet["UnitChange"]):
+    """Proposals about places within reach, by the place above (a new place has no other), and one's own."""
+
+    unit_path = "parent__path"
+
+    def own_rows(self, user: AnyUser, scope: Scope) -> Q:
+        return Q(raised_by=user) if scope.roles else NO_ROW
 
 
 class UnitScopeQuerySet(ScopedQuerySet["UnitScope"]):

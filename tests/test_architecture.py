@@ -255,6 +255,7 @@ MACHINES_OWN = {
     "Figure",
     "KoboFormVersion",
     "KoboSubmission",
+    "Notice",
     "QualityFlag",
     "StatusChange",
     "SubmissionRevision",

@@ -50,3 +50,13 @@ class CertificateFactory(DjangoModelFactory):
     major_version = 1
     training_session = factory.SubFactory(TrainingSessionFactory)
     issued_on = date(2022, 11, 11)
+
+    @classmethod
+    def _create(cls, model_class, *args, **values):
+        """What a training certifies, it covers: the database asks."""
+        models.TrainedForm.objects.get_or_create(
+            training_session=values["training_session"],
+            form_kind=values["form_kind"],
+            major_version=values["major_version"],
+        )
+        return super()._create(model_class, *args, **values)

@@ -1,6 +1,8 @@
 from datetime import date
 
 import pghistory
+import pgtrigger
+from django.conf import settings
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import F, Q
@@ -34,6 +36,11 @@ class Certificate(models.Model):
     revoked_on = models.DateField(_("revoked on"), null=True, blank=True)
     revocation_reason = models.CharField(_("reason of revocation"), max_length=240, blank=True)
 
+    revoked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, blank=True, editable=False, related_name="+",
+        verbose_name=_("revoked by"),
+    )  # fmt: skip
+
     objects = CertificateQuerySet.as_manager()
 
     class Meta:
@@ -56,6 +63,25 @@ class Certificate(models.Model):
                 condition=Q(revoked_on=None) | ~Q(revocation_reason=""),
                 name="certificate_revocation_says_why",
                 violation_error_message=_("Say why the certificate is revoked."),
+            ),
+        ]
+
+        triggers = [
+            pgtrigger.Trigger(
+                name="covered_by_its_training",
+                operation=pgtrigger.Insert,
+                when=pgtrigger.Before,
+                func="""
+                IF NOT EXISTS (
+                    SELECT 1 FROM training_trainedform AS covered
+                    WHERE covered.training_session_id = NEW.training_session_id
+                        AND covered.form_kind_id = NEW.form_kind_id AND covered.major_version = NEW.major_version
+                ) THEN
+                    RAISE EXCEPTION 'the training does not cover this form in this version'
+                        USING ERRCODE = 'check_violation', CONSTRAINT = 'certificate_covered_by_its_training';
+                END IF;
+                RETURN NEW;
+                """,
             ),
         ]
 

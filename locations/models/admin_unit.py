@@ -1,11 +1,10 @@
-"""The gazetteer and the rights that hang on it."""
+"""The gazetteer itself."""
 
 import zoneinfo
 from typing import Any
 
 import pghistory
 import pgtrigger
-from django.conf import settings
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import RangeOperators
 from django.core.exceptions import ValidationError
@@ -17,8 +16,8 @@ from django.db.models.lookups import Exact
 from django.utils.translation import gettext_lazy as _
 
 from dtm_ops.common.names import named
-from locations.enums import LEVELS, Role, unit_type_name
-from locations.querysets import AdminUnitQuerySet, UnitScopeQuerySet
+from locations.enums import LEVELS, unit_type_name
+from locations.querysets import AdminUnitQuerySet
 
 UNIT_ID_PATTERN = r"^[0-9A-Za-z._~-]+$"
 
@@ -82,6 +81,11 @@ class AdminUnit(models.Model):
     predecessors = models.ManyToManyField(
         "self", symmetrical=False, blank=True, related_name="successors", verbose_name=_("predecessors")
     )
+    # A redirect: this row was found to be the same place as the other. It is closed, and stays for what points at it.
+    merged_into = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, editable=False, related_name="merged",
+        verbose_name=_("merged into"),
+    )  # fmt: skip
     latitude = models.DecimalField(_("latitude"), max_digits=7, decimal_places=5, null=True, blank=True)
     longitude = models.DecimalField(_("longitude"), max_digits=8, decimal_places=5, null=True, blank=True)
     coordinate_source = models.CharField(_("source of the point"), max_length=80, blank=True)
@@ -137,6 +141,11 @@ class AdminUnit(models.Model):
                 name="adminunit_dates_in_order",
                 condition=Q(valid_from=None) | Q(valid_to=None) | Q(valid_to__gte=F("valid_from")),
                 violation_error_message=_("The last day of validity is before the first."),
+            ),
+            models.CheckConstraint(
+                name="adminunit_merged_is_closed",
+                condition=Q(merged_into=None) | (Q(valid_to__isnull=False) & ~Q(merged_into=F("id"))),
+                violation_error_message=_("A place that is merged into another is closed."),
             ),
             models.CheckConstraint(
                 name="adminunit_point_on_earth",
@@ -210,39 +219,3 @@ class AdminUnit(models.Model):
     @property
     def unit_type_name(self) -> str:
         return unit_type_name(self.unit_type)
-
-
-@pghistory.track(pghistory.InsertEvent(), pghistory.UpdateEvent(), pghistory.DeleteEvent())
-class UnitScope(models.Model):
-    """The one place where rights live: what a user is, and for which place. No row: no rights.
-
-    An administrator and a manager see everything, whatever the unit. Each change is kept by the database.
-    """
-
-    user = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="unit_scopes", verbose_name=_("user")
-    )
-    unit = models.ForeignKey(AdminUnit, on_delete=models.PROTECT, related_name="scopes", verbose_name=_("place"))
-    role = models.CharField(_("role"), max_length=20, choices=Role.choices)
-
-    objects = UnitScopeQuerySet.as_manager()
-
-    class Meta:
-        verbose_name = _("right")
-        verbose_name_plural = _("rights")
-        ordering = ["user", "role", "unit"]
-        constraints = [
-            models.UniqueConstraint(
-                fields=["user", "unit", "role"],
-                name="unitscope_once",
-                violation_error_message=_("This user has this role for this place already."),
-            ),
-            models.CheckConstraint(
-                name="unitscope_role_known",
-                condition=Q(role__in=Role.values),
-                violation_error_message=_("This role does not exist."),
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.user} · {self.get_role_display()} · {self.unit}"

@@ -1,4 +1,4 @@
-"""The gazetteer and the rights on the desk."""
+"""Places on the desk."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from dtm_ops.common.desk import DeskRights, ScopedAdmin
 from dtm_ops.common.desk_sections import DeskSection
 from locations.enums import REGION_LEVEL, unit_type_name
 from locations.forms import AdminUnitForm
-from locations.models import AdminUnit, UnitScope
+from locations.models import AdminUnit
 from locations.permissions import can_change_gazetteer, can_view_gazetteer
 
 
@@ -94,26 +94,3 @@ class AdminUnitAdmin(ScopedAdmin):
     @admin.display(description=_("kind of place"), ordering="unit_type")
     def shown_type(self, unit: AdminUnit) -> str:
         return unit.unit_type_name
-
-
-@admin.register(UnitScope)
-class UnitScopeAdmin(ScopedAdmin):
-    """Who has which right where. Coordinators read those of their own units; administrators give and take."""
-
-    desk_section = DeskSection.RIGHTS
-    desk_order = 2
-    rights = DeskRights(
-        view=can_view_gazetteer,
-        add=can_change_gazetteer,
-        change=lambda user, right: can_change_gazetteer(user),
-        delete=lambda user, right: can_change_gazetteer(user),
-    )
-    list_display = ["user", "role", "shown_unit"]
-    list_filter = ["role"]
-    list_select_related = ["user", "unit__parent"]
-    search_fields = ["user__username", "user__first_name", "user__last_name", "unit__code", "unit__names__en"]
-    autocomplete_fields = ["unit"]
-
-    @admin.display(description=_("place"), ordering="unit")
-    def shown_unit(self, right: UnitScope) -> str:
-        return right.unit.choice_label

@@ -1,0 +1,1 @@
+"""Pages of people without a desk."""
