@@ -41,15 +41,15 @@ class Table:
     lines: tuple[int, ...]
 
 
-def read_table(data: bytes) -> Table:
+def read_table(data: bytes, *, most_rows: int = MOST_ROWS, most_bytes: int = MOST_BYTES) -> Table:
     """The first sheet of a workbook, or a CSV in UTF-8, UTF-16 or Windows-1251 with commas, semicolons or tabs."""
-    if len(data) > MOST_BYTES:
-        raise TableError(_("The file is larger than %(most)s MB.") % {"most": MOST_BYTES // 1024 // 1024})
+    if len(data) > most_bytes:
+        raise TableError(_("The file is larger than %(most)s MB.") % {"most": most_bytes // 1024 // 1024})
     if not data.strip(b"\x00\t\r\n \xef\xbb\xbf\xff\xfe"):
         raise TableError(_("The file is empty."))
     _refuse_other_kinds(data)
-    lines = _read_workbook(data) if data.startswith(b"PK") else _read_text(data)
-    return _make_table(lines)
+    lines = _read_workbook(data, most_rows) if data.startswith(b"PK") else _read_text(data)
+    return _make_table(lines, most_rows)
 
 
 def _refuse_other_kinds(data: bytes) -> None:
@@ -66,7 +66,7 @@ def _refuse_other_kinds(data: bytes) -> None:
             )
 
 
-def _read_workbook(data: bytes) -> list[tuple[int, tuple[Any, ...]]]:
+def _read_workbook(data: bytes, most_rows: int) -> list[tuple[int, tuple[Any, ...]]]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             names = archive.namelist()
@@ -90,8 +90,8 @@ def _read_workbook(data: bytes) -> list[tuple[int, tuple[Any, ...]]]:
             _("The headings are merged cells (%(areas)s): each column needs a heading of its own.")
             % {"areas": ", ".join(sorted(merged))}
         )
-    if sheet.max_row > MOST_ROWS * 2 or sheet.max_column > MOST_COLUMNS * 10:
-        raise TableError(_("The sheet is too large: at most %(most)s rows at once.") % {"most": MOST_ROWS})
+    if sheet.max_row > most_rows * 2 or sheet.max_column > MOST_COLUMNS * 10:
+        raise TableError(_("The sheet is too large: at most %(most)s rows at once.") % {"most": most_rows})
     return list(enumerate(sheet.iter_rows(values_only=True), 1))
 
 
@@ -140,14 +140,14 @@ def _check_is_text(text: str) -> str:
     return text
 
 
-def _make_table(lines: Sequence[tuple[int, tuple[Any, ...]]]) -> Table:
+def _make_table(lines: Sequence[tuple[int, tuple[Any, ...]]], most_rows: int) -> Table:
     filled = [(line, cells) for line, cells in lines if any(_is_filled(cell) for cell in cells)]
     if not filled:
         raise TableError(_("The file is empty."))
     (_line, top), *rest = filled
     headings = _read_headings(top)
-    if len(rest) > MOST_ROWS:
-        raise TableError(_("The sheet is too large: at most %(most)s rows at once.") % {"most": MOST_ROWS})
+    if len(rest) > most_rows:
+        raise TableError(_("The sheet is too large: at most %(most)s rows at once.") % {"most": most_rows})
     wide = [line for line, cells in rest if any(_is_filled(cell) for cell in cells[len(headings) :])]
     if wide:
         raise TableError(_("More cells than headings in line %(lines)s.") % {"lines": ", ".join(map(str, wide[:20]))})
