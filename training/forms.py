@@ -61,7 +61,7 @@ class CertifyForm(VerbForm):
         label=_("Expires on"),
         required=False,
         widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"),
-        help_text=_("Blank: does not expire."),
+        help_text=_("Blank: as long as the course says; without a course it does not expire."),
     )
 
     def clean(self) -> dict[str, Any]:

@@ -60,3 +60,20 @@ class CertificateFactory(DjangoModelFactory):
             major_version=values["major_version"],
         )
         return super()._create(model_class, *args, **values)
+
+
+class CourseFactory(DjangoModelFactory):
+    class Meta:
+        model = models.Course
+
+    code = factory.Sequence(lambda number: f"course-{number}")
+    names = factory.LazyAttribute(lambda course: {"en": course.code})
+
+
+class TeamFactory(DjangoModelFactory):
+    class Meta:
+        model = models.Team
+
+    code = factory.Sequence(lambda number: f"team-{number}")
+    name = factory.LazyAttribute(lambda team: f"Team {team.code}")
+    unit = factory.SubFactory(AdminUnitFactory)

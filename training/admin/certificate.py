@@ -29,7 +29,7 @@ def _may_revoke(user: AnyUser, certificate: Certificate | None) -> bool:
 
 
 def _revoke(certificate: Certificate, *, user: User, on: date, reason: str) -> None:
-    revoke_certificate(certificate, on=on, reason=reason)
+    revoke_certificate(certificate, on=on, reason=reason, by=user)
 
 
 def _not_revoked(certificate: Certificate) -> str:

@@ -29,7 +29,7 @@ from training.enums import AttendanceState
 from training.forms import CertifyForm
 from training.models import Attendance, Enrolment, Enumerator, TrainedForm, TrainingHalfDay, TrainingSession
 from training.permissions import can_run_training
-from training.selectors import who_missed
+from training.selectors import why_not_certified
 from training.services.attendance import record_attendance
 from training.services.certification import certify_attendees
 
@@ -57,15 +57,15 @@ def _certify(training_session: TrainingSession, *, user: User, issued_on: date, 
         )
         count = ngettext("%(count)s certificate", "%(count)s certificates", len(given)) % {"count": len(given)}
         told.append(f"{form}: {count}")
-    return f"{'; '.join(told)}. {_missed_in_words(training_session)}"
+    return f"{'; '.join(told)}. {_left_out_in_words(training_session, on=issued_on)}"
 
 
-def _missed_in_words(training_session: TrainingSession) -> str:
-    missed = who_missed(training_session)
-    if not missed:
-        return _now("Everybody attended every half-day.")
-    people = "; ".join(f"{person}: {', '.join(map(str, days))}" for person, days in missed.items())
-    return _now("Without a certificate, because of half-days missed or not recorded: %(people)s.") % {"people": people}
+def _left_out_in_words(training_session: TrainingSession, *, on: date) -> str:
+    left_out = why_not_certified(training_session, on=on)
+    if not left_out:
+        return _now("Everybody meets the rule.")
+    people = "; ".join(f"{person} – {', '.join(reasons)}" for person, reasons in left_out.items())
+    return _now("Without a certificate: %(people)s.") % {"people": people}
 
 
 class HalfDays(UnscopedTabularInline):
@@ -109,7 +109,8 @@ class TrainingSessionAdmin(VerbAdmin):
             name="certify",
             label=_("Give certificates"),
             hint=_(
-                "Everybody who was there in every half-day gets one for each form covered. Nobody gets a second one."
+                "Everybody who was there in every half-day, and passed every test of the training, gets one for each form"
+                " covered. Nobody gets a second one."
             ),
             may=_may_run,
             act=_certify,

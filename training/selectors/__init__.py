@@ -1,5 +1,6 @@
 """Questions about the roster."""
 
-from training.selectors.training import certified_enumerators, who_missed
+from training.selectors.certification import why_not_certified
+from training.selectors.training import certified_enumerators
 
-__all__ = ["certified_enumerators", "who_missed"]
+__all__ = ["certified_enumerators", "why_not_certified"]

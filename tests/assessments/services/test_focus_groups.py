@@ -125,7 +125,9 @@ def test_only_certified_people_go(plan, village, area, enumerator, manager):
     assert refusal(assign_enumerator, plan(), newcomer) == "not_certified"
     CertificateFactory(enumerator=newcomer, form_kind=area)
     assert refusal(assign_enumerator, plan(), newcomer) == "not_certified"
-    revoke_certificate(enumerator.certificates.get(form_kind__code="baseline_sub_area"), on=NINE.date(), reason="Fraud")
+    revoke_certificate(
+        enumerator.certificates.get(form_kind__code="baseline_sub_area"), on=NINE.date(), reason="Fraud", by=None
+    )
     assert refusal(assign_enumerator, plan(), enumerator) == "not_certified"
     assert not SessionAssignment.objects.exists()
 

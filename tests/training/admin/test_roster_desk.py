@@ -15,7 +15,7 @@ from training.models import (
     TrainingHalfDay,
     TrainingSession,
 )
-from training.selectors import who_missed
+from training.selectors import why_not_certified
 
 PEOPLE = "/admin/training/enumerator/"
 SESSIONS = "/admin/training/trainingsession/"
@@ -221,11 +221,11 @@ def test_certificates_are_given_in_numbers_and_who_missed_what_is_named(client, 
 
     assert messages_of(response)[-1] == (
         "Baseline area (district) 1: 1 certificate; Baseline sub-area (village) 1: 1 certificate. "
-        "Without a certificate, because of half-days missed or not recorded: Person 1 (P1): 10 Nov 2022 afternoon; "
-        "Person 2 (P2): 10 Nov 2022 morning, 10 Nov 2022 afternoon."
+        "Without a certificate: Person 1 (P1) – missed, or not recorded: 10 Nov 2022 afternoon; "
+        "Person 2 (P2) – missed, or not recorded: 10 Nov 2022 morning, 10 Nov 2022 afternoon."
     )
     assert {one.enumerator.code for one in Certificate.objects.all()} == {"P0"}
-    assert [person.code for person in who_missed(session)] == ["P1", "P2"]
+    assert [person.code for person in why_not_certified(session)] == ["P1", "P2"]
 
 
 def test_certificates_before_the_end_of_the_training_are_refused_on_the_page(client, coordinator, session, enrolled):
