@@ -3,19 +3,18 @@
 Every problem is collected and told by row and column, rows counted as a spreadsheet shows them (the header is row 1).
 """
 
-import csv
-import io
 import re
 import zoneinfo
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from django.utils.translation import gettext as _
 
 from dtm_ops.common.errors import Refused
+from dtm_ops.common.tables import TableError, read_table
 from locations.enums import LEVELS
 from locations.models import UNIT_ID_PATTERN, AdminUnit
 
@@ -24,8 +23,16 @@ OPTIONAL: Final = (
     "pcode", "iso_3166_2", "iso_3166_2_former", "valid_from", "valid_to", "predecessors", "latitude", "longitude",
     "coordinate_source", "time_zone", "tile_column", "tile_row", "note",
 )  # fmt: skip
+PLAIN_FIELDS: Final = (
+    "code", "level", "unit_type", "names", "short_names", "pcode", "iso_3166_2", "iso_3166_2_former",
+    "coordinate_source", "note", "valid_from", "valid_to", "latitude", "longitude", "time_zone", "tile_column",
+    "tile_row",
+)  # fmt: skip
 NAME_COLUMN: Final = re.compile(r"^(name|short)_([a-z]{2,3})$")
 SMALLINT_MAX: Final = 32767
+# A country is larger than a roster; what it takes in memory and seconds is measured at this size.
+MOST_ROWS: Final = 40_000
+MOST_BYTES: Final = 20 * 1024 * 1024
 LIMITS: Final = {field.name: field.max_length or 0 for field in AdminUnit._meta.fields}
 
 
@@ -66,31 +73,44 @@ class UnitRow:
 
 
 def read_rows(content: bytes) -> list[dict[str, str]]:
-    """The table of a CSV file in UTF-8 (with or without a mark at its start). Raises `GazetteerRefused`."""
-    if b"\x00" in content:
-        line = content[: content.index(b"\x00")].count(b"\n") + 1
-        raise _refused(_("The file contains a NUL character in line %(line)s; it is not a text file."), line=line)
+    """The table of an XLSX workbook or of a CSV file, whatever its letters and line ends (`dtm_ops.common.tables`).
+
+    Raises `GazetteerRefused` where it cannot be read, or is longer than ``MOST_ROWS``: a larger country comes in parts.
+    """
     try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise _refused(_("The file is not in UTF-8: line %(line)s cannot be read."), line=line) from None
-    try:
-        table = list(csv.reader(io.StringIO(text, newline=""), strict=True))
-    except csv.Error as error:
-        raise _refused(_("The file is not a CSV file: %(error)s."), error=error) from None
-    lines = [(number, cells) for number, cells in enumerate(table, 1) if any(cell.strip() for cell in cells)]
-    if not lines:
-        raise _refused(_("The file is empty."))
-    header = [cell.strip() for cell in table[0]]
-    _check_header(header)
-    uneven = [number for number, cells in lines[1:] if len(cells) != len(header)]
-    if uneven:
-        raise GazetteerRefused(
-            Problem(number, "", _("The row has not as many cells as the header.")) for number in uneven
-        )
+        table = read_table(content, most_rows=MOST_ROWS, most_bytes=MOST_BYTES)
+    except TableError as error:
+        raise GazetteerRefused([Problem(None, "", str(error))]) from None
+    _check_header(table.headings)
     # Blank rows stay, as blank mappings, so that a row keeps the number that a spreadsheet shows.
-    return [dict(zip(header, cells, strict=False)) for cells in table[1:]]
+    rows: list[dict[str, str]] = [{} for _line in range(2, max(table.lines, default=1) + 1)]
+    for line, cells in zip(table.lines, table.rows, strict=True):
+        rows[line - 2] = dict(zip(table.headings, map(_cell_text, cells), strict=True))
+    _refuse_nul(rows)
+    return rows
+
+
+def _refuse_nul(rows: Sequence[Mapping[str, str]]) -> None:
+    """PostgreSQL stores none, and nobody typed it."""
+    problems = [
+        Problem(number, column, _("The cell contains a NUL character."))
+        for number, row in enumerate(rows, 2)
+        for column, text in row.items()
+        if "\x00" in text
+    ]
+    if problems:
+        raise GazetteerRefused(problems)
+
+
+def _cell_text(cell: Any) -> str:
+    """A workbook's numbers and days as the columns write them."""
+    if cell is None:
+        return ""
+    if isinstance(cell, datetime):
+        return cell.date().isoformat()
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    return str(cell)
 
 
 def parse_rows(rows: Iterable[Mapping[str, str]]) -> tuple[list[UnitRow], list[Problem]]:
@@ -104,13 +124,7 @@ def parse_rows(rows: Iterable[Mapping[str, str]]) -> tuple[list[UnitRow], list[P
     return parsed, problems
 
 
-def _refused(message: str, **params: Any) -> GazetteerRefused:
-    return GazetteerRefused([Problem(None, "", message % params)])
-
-
 def _check_header(header: Sequence[str]) -> None:
-    if len(header) == 1 and any(mark in header[0] for mark in ";\t|"):
-        raise _refused(_("The columns must be separated by commas."))
     problems = [_("The column “%(name)s” is missing.") % {"name": name} for name in REQUIRED if name not in header]
     if not any(column.startswith("name_") for column in header):
         problems.append(_("There is no column of names, like “name_en”."))
@@ -121,6 +135,21 @@ def _check_header(header: Sequence[str]) -> None:
             problems.append(_("The column “%(name)s” is not known.") % {"name": name})
     if problems:
         raise GazetteerRefused(Problem(None, "", message) for message in problems)
+
+
+def texts_of_fields(fields: Mapping[str, Any]) -> dict[str, str]:
+    """Plain columns of a place as a file writes them: the other way round from `parse_rows`. Blank where nothing is."""
+    texts = {name: _as_text(value) for name, value in fields.items() if name not in ("names", "short_names")}
+    texts |= {f"name_{language}": name for language, name in fields["names"].items()}
+    return texts | {f"short_{language}": name for language, name in fields["short_names"].items()}
+
+
+def fields_of(unit: AdminUnit) -> dict[str, Any]:
+    return {name: getattr(unit, name) for name in PLAIN_FIELDS}
+
+
+def _as_text(value: Any) -> str:
+    return "" if value is None else str(value)
 
 
 class _Cells:

@@ -1,7 +1,12 @@
+import csv
+import io
 import json
+import re
+from datetime import date, datetime
 
 import pytest
 from django.core.management import CommandError, call_command
+from openpyxl import Workbook
 
 from locations.models import AdminUnit
 from locations.services import GazetteerRefused, load_gazetteer, read_rows
@@ -18,6 +23,22 @@ SMALL = (
     "1,1,1,region,0,New,2022-06-08,,1-old,48.5,80.25,\n"
     "1-1,11,2,district,1,District,,,,,,\n"
 )
+
+
+def make_workbook(text, *, merged=""):
+    """The table as Excel would hold it: numbers and days are no text."""
+    book = Workbook()
+    for row in csv.reader(io.StringIO(text)):
+        book.active.append([int(cell) if cell.isdigit() else day_of(cell) or cell or None for cell in row])
+    if merged:
+        book.active.merge_cells(merged)
+    written = io.BytesIO()
+    book.save(written)
+    return written.getvalue()
+
+
+def day_of(cell):
+    return datetime.fromisoformat(cell) if re.match(r"\d{4}-\d\d-\d\d", cell) else None
 
 
 def load(text, *, dry_run=False):
@@ -171,16 +192,18 @@ def test_change_that_breaks_a_unit_outside_the_file_is_refused():
     [
         (b"", "The file is empty."),
         (b"\n \n", "The file is empty."),
-        (SMALL.encode("utf-16"), "The file contains a NUL character in line 1; it is not a text file."),
-        (SMALL.encode() + b"\x00", "The file contains a NUL character in line 6; it is not a text file."),
-        (SMALL.replace("Old", "Абай").encode("cp1251"), "The file is not in UTF-8: line 3 cannot be read."),
-        (SMALL.replace(",", ";").encode(), "The columns must be separated by commas."),
-        (b'unit_id,code\n"1,2\n', "The file is not a CSV file: unexpected end of data."),
+        (SMALL.encode() + b"\x00", "Row 6, unit_id: The cell contains a NUL character."),
+        (
+            b'unit_id,code\n"1,2\n',
+            "Line 2 cannot be read: a quotation mark is not closed, or the line is not a table's.",
+        ),
+        (b"%PDF-1.7", "This is a PDF, not a table. Choose an .xlsx or .csv file."),
         (b"unit_id,code,level,unit_type,name_en\n", "The column “parent_id” is missing."),
         (b"unit_id,code,level,unit_type,parent_id\n", "There is no column of names, like “name_en”."),
         (HEADER.replace("latitude", "lat").encode(), "The column “lat” is not known."),
-        (HEADER.replace("latitude", "code").encode(), "The column “code” is there twice."),
-        ((HEADER + "1,2\n").encode(), "Row 2: The row has not as many cells as the header."),
+        (HEADER.replace("latitude", "code").encode(), "The heading code stands there twice."),
+        ((HEADER + "1" + "," * 12 + "2\n").encode(), "More cells than headings in line 2."),
+        ((HEADER + COUNTRY * 40_001).encode(), "The sheet is too large: at most 40000 rows at once."),
     ],
 )
 def test_file_that_cannot_be_read_is_refused_with_one_line(content, message):
@@ -194,6 +217,30 @@ def test_mark_of_utf_8_blank_rows_and_windows_line_ends_do_not_matter():
     text = "\ufeff" + SMALL.replace("\n", "\r\n\r\n")
 
     assert load(text).added == 4
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        SMALL.encode("utf-16"),
+        SMALL.replace("Old", "Абай").encode("cp1251"),
+        SMALL.replace(",", ";").encode(),
+        SMALL.replace("\n", "\r").encode(),
+        make_workbook(SMALL),
+    ],
+    ids=["UTF-16", "Windows-1251", "semicolons", "line ends of a Mac", "a workbook"],
+)
+def test_file_from_any_office_is_read(content):
+    load_gazetteer(read_rows(content))
+
+    assert sorted(AdminUnit.objects.values_list("unit_id", "valid_to")) == [
+        ("0", None), ("1", None), ("1-1", None), ("1-old", date(2022, 6, 7)),
+    ]  # fmt: skip
+
+
+def test_heading_of_merged_cells_is_refused_in_words():
+    with pytest.raises(GazetteerRefused, match=r"The headings are merged cells \(A1:B1\)"):
+        read_rows(make_workbook(SMALL, merged="A1:B1"))
 
 
 def test_command_prints_one_json_object_and_leaves_with_an_error(tmp_path, capsys):
