@@ -23,7 +23,7 @@ from rest_framework.throttling import UserRateThrottle
 from assessments.models import Indicator, KoboFormVersion
 from assessments.services.review import return_submission
 from dtm_ops.accounts.models import ApiToken, User, issue_token
-from dtm_ops.records.models import StatusChange
+from dtm_ops.records.models import Notice, StatusChange
 from locations.models import UnitScope
 from tests.factories.training import EnumeratorFactory
 from tests.world import make_world
@@ -160,6 +160,7 @@ ADMIN: dict[str, Desk] = {
     "assessments_koboformversion": Desk(row=DESK),
     "assessments_syncrun": Desk(row=DESK),
     "assessments_indicator": Desk(row=DESK),
+    "records_notice": Desk(view=ADMINISTRATOR, row=ADMINISTRATOR, verbs={"retry": ADMINISTRATOR}),
     "records_statuschange": Desk(view=ROUND, row=ROUND),
 }
 
@@ -329,6 +330,7 @@ def walk(village, enumerator, other_village, sub_area, region, manager, stranger
         "syncrun": world.run.pk,
         "indicator": Indicator.objects.get(code="sex").pk,
         "statuschange": StatusChange.objects.get().pk,
+        "notice": Notice.objects.create(key="one", to="a@example.org", subject="Subject", body="Text").pk,
     }
     group, code = {"code": world.focus_group.code}, {"code": world.round.code}
     places = {

@@ -154,7 +154,16 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_BEAT_SCHEDULE = {
     # Looks at KoboForm.next_sync_at; a beat that was away does not pile up work: old ticks expire.
     "sync-due-forms": {"task": "assessments.sync_due_forms", "schedule": 60.0, "options": {"expires": 50}},
+    "send-due-notices": {"task": "records.send_due_notices", "schedule": 60.0, "options": {"expires": 50}},
+    "remind-of-trainings": {"task": "training.send_reminders", "schedule": 600.0, "options": {"expires": 500}},
 }
+
+# --- mail: what people are told leaves through the outbox (`dtm_ops.records.notices`)
+
+EMAIL_TIMEOUT = 20  # seconds; a notice that takes longer is tried again
+DEFAULT_FROM_EMAIL = "DTM Ops <dtm-ops@localhost>"
+# Where links in mails lead: background work knows no request.
+SITE_ADDRESS = "http://localhost:8000"
 
 # --- API
 

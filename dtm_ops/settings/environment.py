@@ -102,6 +102,29 @@ def redis(url: str, *, broker: int | None = None, cache: int | None = None) -> t
     return numbered[0], numbered[1]
 
 
+def mail(url: str) -> dict[str, Any]:
+    """Django's mail settings for an address such as `smtp+tls://user:password@mail.example.org:587`.
+
+    `dummymail://` sends nothing, `consolemail://` writes to the log, `filemail:////folder` into files.
+    """
+    try:
+        config = _env.email_url_config(url)
+    except (ImproperlyConfigured, ValueError, KeyError):
+        raise stop("EMAIL_URL must be like smtp+tls://user:password@host:port") from None
+    found = {name: value for name, value in config.items() if name.startswith("EMAIL_") and value}
+    if found["EMAIL_BACKEND"].endswith("smtp.EmailBackend") and "EMAIL_HOST" not in found:
+        raise stop("EMAIL_URL names no mail server (smtp+tls://user:password@host:port)")
+    return found
+
+
+def site_address(url: str) -> str:
+    """Where the site is reached from outside, without a path and without a slash at its end."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query:
+        raise stop("SITE_ADDRESS must be like https://dtm.example.org, without a path")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
 def encryption_keys(values: list[str]) -> list[str]:
     """Each must be 32 bytes in URL-safe base64; the names that people trust us with hang on it."""
     keys = [value.strip() for value in values if value.strip()]

@@ -28,6 +28,12 @@ CACHES = {
     },
 }
 
+# Without a mail server what would be sent lies in var/mail.
+_email_url = environment.secret("EMAIL_URL", default="")
+globals().update(environment.mail(_email_url or f"filemail:///{BASE_DIR / 'var' / 'mail'}"))
+DEFAULT_FROM_EMAIL = environment.text("DEFAULT_FROM_EMAIL", default=DEFAULT_FROM_EMAIL)
+SITE_ADDRESS = environment.site_address(environment.text("SITE_ADDRESS", default=SITE_ADDRESS))
+
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
 

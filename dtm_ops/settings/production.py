@@ -27,6 +27,10 @@ CACHES = {
     },
 }
 
+globals().update(environment.mail(environment.secret("EMAIL_URL")))
+DEFAULT_FROM_EMAIL = environment.text("DEFAULT_FROM_EMAIL")
+SITE_ADDRESS = environment.site_address(environment.text("SITE_ADDRESS"))
+
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},

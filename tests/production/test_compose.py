@@ -65,6 +65,7 @@ def test_secrets_come_as_files_and_never_as_values(compose: dict[str, Any]) -> N
         "SECRET_KEY": "/run/secrets/secret_key",
         "FIELD_ENCRYPTION_KEYS": "/run/secrets/field_encryption_keys",
         "DATABASE_URL": "/run/secrets/database_url",
+        "EMAIL_URL": "/run/secrets/email_url",
     }
     assert set(compose["services"]["web"]["secrets"]) <= set(compose["secrets"])
 
@@ -76,7 +77,8 @@ def test_compose_engine_reads_the_file_where_there_is_one() -> None:
     )
     if words is not None:
         order = [*words, "--file", str(PROJECT / "compose.yaml"), "config", "--quiet"]
-        environment = {"ALLOWED_HOSTS": "dtm.example.org", "PATH": os.environ["PATH"]}
+        told = {"SITE_ADDRESS": "https://dtm.example.org", "DEFAULT_FROM_EMAIL": "dtm@example.org"}
+        environment = {"ALLOWED_HOSTS": "dtm.example.org", **told, "PATH": os.environ["PATH"]}
         read = subprocess.run(order, env=environment, capture_output=True, text=True, check=False)
         assert (read.returncode, read.stderr) == (0, "")
 

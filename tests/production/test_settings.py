@@ -22,7 +22,10 @@ def start(words: list[str], environment: dict[str, str]) -> subprocess.Completed
     [
         *[
             (name, None, f"{name} is missing from the environment")
-            for name in ("ALLOWED_HOSTS", "SECRET_KEY", "FIELD_ENCRYPTION_KEYS", "DATABASE_URL", "REDIS_URL")
+            for name in (
+                "ALLOWED_HOSTS", "SECRET_KEY", "FIELD_ENCRYPTION_KEYS", "DATABASE_URL", "REDIS_URL", "EMAIL_URL",
+                "DEFAULT_FROM_EMAIL", "SITE_ADDRESS",
+            )
         ],
         *[(name, "", f"{name} is blank") for name in ("ALLOWED_HOSTS", "SECRET_KEY", "DATABASE_URL", "REDIS_URL")],
         ("SECRET_KEY", "short", "SECRET_KEY is shorter than 50 characters"),
@@ -37,6 +40,10 @@ def start(words: list[str], environment: dict[str, str]) -> subprocess.Completed
             "DATABASE_URL must begin with postgres:// (no other engine holds the rules of this system)",
         ),
         ("REDIS_URL", "http://redis", "REDIS_URL must begin with redis://, rediss:// or unix:// and name a server"),
+        ("EMAIL_URL", "mail.example.org", "EMAIL_URL must be like smtp+tls://user:password@host:port"),
+        ("EMAIL_URL", "smtp://", "EMAIL_URL names no mail server (smtp+tls://user:password@host:port)"),
+        ("SITE_ADDRESS", "dtm.example.org", "SITE_ADDRESS must be like https://dtm.example.org, without a path"),
+        ("SITE_ADDRESS", "https://x.org/dtm", "SITE_ADDRESS must be like https://dtm.example.org, without a path"),
         ("SECRET_KEY_FILE", "/none", "SECRET_KEY_FILE names a file that cannot be read (No such file or directory)"),
         ("SECURE_HSTS_SECONDS", "a year", "SECURE_HSTS_SECONDS has a value that cannot be read (ValueError)"),
         ("PROXY_COUNT", "one", "PROXY_COUNT has a value that cannot be read (ValueError)"),

@@ -1,6 +1,7 @@
 """`manage.py up`: the whole product on one machine, from the two servers to the beat, until Ctrl-C."""
 
 import http.client
+import os
 import socket
 import sys
 import time
@@ -56,7 +57,7 @@ class Command(BaseCommand):
 
     def _run(self, supervisor: Supervisor, port: int, kobo_port: int, *, demo: bool) -> None:
         self._say("Preparing the database" + (" and the demo." if demo else "."))
-        supervisor.run_to_end(prepare(kobo_port, demo=demo))
+        supervisor.run_to_end(prepare(port, kobo_port, demo=demo))
         for program in programs(port, kobo_port):
             supervisor.start(program)
         if not supervisor.watch(first_page(port)):
@@ -70,20 +71,21 @@ class Command(BaseCommand):
         self.stdout.flush()
 
 
-def kobo_address(kobo_port: int) -> dict[str, str]:
-    """How the programs learn where the practice Kobo is."""
-    return {"PRACTICE_KOBO_URL": f"http://127.0.0.1:{kobo_port}"}
+def addresses(port: int, kobo_port: int) -> dict[str, str]:
+    """How the programs learn where the practice Kobo is, and where links in mails lead unless somebody said."""
+    own = {} if os.environ.get("SITE_ADDRESS") else {"SITE_ADDRESS": f"http://127.0.0.1:{port}"}
+    return {"PRACTICE_KOBO_URL": f"http://127.0.0.1:{kobo_port}", **own}
 
 
-def prepare(kobo_port: int, *, demo: bool) -> Program:
+def prepare(port: int, kobo_port: int, *, demo: bool) -> Program:
     words = ["prepare", *([] if demo else ["--no-demo"])]
-    return Program("prepare", [sys.executable, str(HERE.root / "manage.py"), *words], kobo_address(kobo_port))
+    return Program("prepare", [sys.executable, str(HERE.root / "manage.py"), *words], addresses(port, kobo_port))
 
 
 def programs(port: int, kobo_port: int) -> list[Program]:
     """In the order of their start; they stop in the opposite order."""
     python = [sys.executable, "-m"]
-    kobo = kobo_address(kobo_port)
+    told = addresses(port, kobo_port)
     state, schedule = Path(settings.PRACTICE_KOBO_STATE), HERE.var / "beat" / "schedule"
     for file in (state, schedule):
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -92,10 +94,10 @@ def programs(port: int, kobo_port: int) -> list[Program]:
     return [
         Program("kobo", [*python, "assessments.kobo.practice", "--state", str(state), "--port", str(kobo_port)]),
         Program(
-            "web", [*python, "gunicorn", "--config", "python:dtm_ops.gunicorn", "--bind", f"127.0.0.1:{port}"], kobo
+            "web", [*python, "gunicorn", "--config", "python:dtm_ops.gunicorn", "--bind", f"127.0.0.1:{port}"], told
         ),
-        Program("worker", [*celery, "worker", "--concurrency", "2", *quietly], kobo),
-        Program("beat", [*celery, "beat", "--schedule", str(schedule), "--pidfile", "", "--loglevel", "INFO"], kobo),
+        Program("worker", [*celery, "worker", "--concurrency", "2", *quietly], told),
+        Program("beat", [*celery, "beat", "--schedule", str(schedule), "--pidfile", "", "--loglevel", "INFO"], told),
     ]
 
 
