@@ -18,6 +18,7 @@ from assessments.kobo.payloads import MAX_KOBO_ID, SubmissionPayload, clean_text
 from assessments.models import Category, FocusGroupSession, Indicator, KoboForm, RoundTarget, SessionAssignment
 from locations.models import AdminUnit
 from training.models import Certificate, Enumerator, TrainingHalfDay
+from training.selectors.identities import kobo_accounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +92,9 @@ class RowReader:
         ).values_list("code", "pk", "target_id", "target__unit__pk", "starts_at"):
             self.focus_groups[code] = (pk, target, unit)
             self.groups_of_target[target].append((pk, timezone.localtime(starts_at).date() if starts_at else None))
-        people = list(Enumerator.objects.values_list("pk", "code", "kobo_username"))
-        self.people = {code.upper(): pk for pk, code, _name in people}
-        self.usernames = {name: pk for pk, _code, name in people if name}
+        people = Enumerator.objects.values_list("code", "pk", "merged_into_id")
+        self.people = {code.upper(): merged or pk for code, pk, merged in people}
+        self.accounts = kobo_accounts()
         self.training_days = set(
             TrainingHalfDay.objects.filter(training_session__trained_forms__form_kind=form.form_kind).values_list(
                 "day", flat=True
@@ -135,12 +136,11 @@ class RowReader:
     def match(self, payload: SubmissionPayload, head: Head, day: date | None) -> Match:
         """By the focus group's code in the form, else by place: the round's target for this form kind there.
 
-        The person by the form's field, then by Kobo's account. Of several focus groups of a place it is the person's of
-        that day; where that does not tell, none.
+        The person by the form's field, then by whose Kobo's account was on that day. Of several focus groups of a place
+        it is the person's of that day; where that does not tell, none.
         """
-        person = self.people.get((head.enumerator or "").strip().upper()) or self.usernames.get(
-            payload.submitted_by or ""
-        )
+        typed = (head.enumerator or "").strip().upper()
+        person = self.people.get(typed) or self._holder_of(payload.submitted_by or "", day)
         group = self.focus_groups.get(normalise_code(head.focus_group)) if head.focus_group else None
         if group is not None:
             pk, target, unit = group
@@ -150,6 +150,17 @@ class RowReader:
         if found is None:
             return Match(enumerator=person, unit=place)
         return Match(MatchState.BY_PLACE.value, found, self._focus_group_at(found, person, day), person, place)
+
+    def _holder_of(self, account: str, day: date | None) -> int | None:
+        on = day or timezone.localdate()
+        return next(
+            (
+                person
+                for first, last, person in self.accounts.get(account, ())
+                if (first is None or first <= on) and (last is None or on <= last)
+            ),
+            None,
+        )
 
     def _focus_group_at(self, target: int, person: int | None, day: date | None) -> int | None:
         groups = self.groups_of_target.get(target, [])

@@ -1,7 +1,7 @@
 """The sync against a practice Kobo over HTTP: what arrives, what changes, what goes, and the ledger of each run."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -11,7 +11,11 @@ from assessments.services.focus_groups import plan_focus_group
 from assessments.services.review import approve_submission, reject_submission, return_submission
 from dtm_ops.records.models import StatusChange
 from tests.factories.assessments import RoundTargetFactory
+from tests.factories.training import EnumeratorFactory
 from tests.practice import FIELD_DAY, counts, kobos_copy, last_run, ledger, our_copy, sync
+from training.models import Enumerator
+from training.services.identities import attach_identity
+from training.services.roster import change_enumerator_status
 
 pytestmark = pytest.mark.django_db
 
@@ -318,6 +322,24 @@ def test_form_without_a_code_belongs_to_the_persons_focus_group_of_that_day(
 
     assert only(form).target == target
     assert only(form).focus_group == (None if expected is None else groups[expected])
+
+
+def test_form_belongs_to_whoever_held_the_kobo_account_on_its_day(form, submit, target, village, enumerator):
+    """The account passed on: a form that comes late is the earlier holder's. A merged entry's code is the other's."""
+    then, now, merged = (EnumeratorFactory(code=code, home_unit=village) for code in ("E05", "E06", "E07"))
+    field_day = date.fromisoformat(FIELD_DAY)
+    attach_identity(then, kind="kobo", value="e01", valid_to=field_day)
+    attach_identity(now, kind="kobo", value="e01", valid_from=field_day + timedelta(days=1))
+    change_enumerator_status(merged, "left", by=None, reason="Twice")
+    Enumerator.objects.filter(pk=merged.pk).update(merged_into=enumerator)
+    late = submit(who=None)
+    next_day = submit(who=None, day=f"{field_day + timedelta(days=1)}")
+    typed = submit(who="e07")
+
+    sync(form)
+
+    senders = dict(KoboSubmission.objects.values_list("kobo_id", "enumerator__code"))
+    assert senders == {late: "E05", next_day: "E06", typed: "E01"}
 
 
 def test_unmatched_row_is_not_read_again_while_nothing_was_planned(form, submit, other_village, monkeypatch):

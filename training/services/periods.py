@@ -1,0 +1,44 @@
+"""Rows with a first and a last day: what the database refuses, repeated in words."""
+
+from collections.abc import Callable, Mapping
+from datetime import date
+from typing import TypeVar
+
+from django.db import transaction
+from django.db.utils import IntegrityError
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+
+from dtm_ops.common.errors import Refused
+
+Row = TypeVar("Row")
+
+
+def period_words(first: date | None, last: date | None) -> str:
+    """``01.04.2023 – 30.06.2023``, ``since 01.04.2023``, ``until 30.06.2023``."""
+    if first and last:
+        return f"{_short(first)} – {_short(last)}"
+    if first:
+        return _("since %(day)s") % {"day": _short(first)}
+    return _("until %(day)s") % {"day": _short(last)} if last else _("without dates")
+
+
+def check_order(first: date | None, last: date | None) -> None:
+    if first and last and last < first:
+        raise Refused(_("The last day is before the first."), code="days_order")
+
+
+def write_or_refuse(write: Callable[[], Row], *, refusals: Mapping[str, Callable[[], Refused]]) -> Row:
+    """Write; where a constraint of ``refusals`` says no (somebody else was first), its words instead."""
+    try:
+        with transaction.atomic():
+            return write()
+    except IntegrityError as error:
+        for name, refusal in refusals.items():
+            if name in str(error):
+                raise refusal() from None
+        raise
+
+
+def _short(day: date) -> str:
+    return date_format(day, "SHORT_DATE_FORMAT")
