@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
 from django.db import models
-from django.db.models import Q
+from django.db.models import Case, F, Func, IntegerField, Q, Value, When
 
 from locations.enums import Role
 
 if TYPE_CHECKING:
-    from locations.models import AdminUnit, AdminUnitAlias, UnitChange, UnitScope  # noqa: F401  names of the rows, for the type checker alone
+    from locations.models import AdminUnit, AdminUnitAlias, Boundary, UnitChange, UnitScope  # noqa: F401  names of the rows, for the type checker alone
 
 Row = TypeVar("Row", bound=models.Model)
 AnyUser = AbstractBaseUser | AnonymousUser
@@ -151,6 +151,27 @@ class AdminUnitAliasQuerySet(ScopedQuerySet["AdminUnitAlias"]):
         if scope.everywhere:
             return self
         return self.filter(paths_under(scope.paths, field=self.unit_path) | Q(unit__unit_id__in=scope.ancestor_ids))
+
+
+class BoundaryQuerySet(ScopedQuerySet["Boundary"]):
+    """Polygons of the places that the user sees, the places above the own ones included."""
+
+    def visible_to(self, user: AnyUser) -> Self:
+        scope = scope_of(user)
+        if scope.everywhere:
+            return self
+        return self.filter(paths_under(scope.paths, field=self.unit_path) | Q(unit__unit_id__in=scope.ancestor_ids))
+
+    def as_of(self, day: date) -> Self:
+        """One polygon a place: the first that was drawn for the day or for a later one (now comes last), else the last
+        before it, as the best there is.
+        """
+        days_away = Func(
+            F("drawn_for"), Value(day), template="abs(%(expressions)s)", arg_joiner=" - ", output_field=IntegerField()
+        )
+        is_older = Case(When(drawn_for__lt=day, then=1), default=0, output_field=IntegerField())
+        chosen = self.order_by("unit_id", is_older, days_away.asc(nulls_last=True)).distinct("unit_id")
+        return self.model._default_manager.filter(pk__in=chosen.values("pk"))  # type: ignore[return-value]
 
 
 class UnitChangeQuerySet(ScopedQuerySet["UnitChange"]):

@@ -3,16 +3,20 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from locations.models.admin_unit import AdminUnit
+from locations.querysets import BoundaryQuerySet
 
 
 class Boundary(models.Model):
     """The polygon of one place, as a source drew it. No endorsement: source and licence stand under each map.
 
+    A place keeps its code while its border moves, so it may have several: ``drawn_for`` is the last day that the source
+    drew, NULL: the border of now. `BoundaryQuerySet.as_of` picks the one for a day.
     ``geometry`` is a GeoJSON geometry (Polygon or MultiPolygon, WGS 84, longitude first). ``west`` .. ``north`` are its
     box in degrees, so that a point asks few polygons.
     """
 
-    unit = models.OneToOneField(AdminUnit, on_delete=models.PROTECT, related_name="boundary", verbose_name=_("place"))
+    unit = models.ForeignKey(AdminUnit, on_delete=models.PROTECT, related_name="boundaries", verbose_name=_("place"))
+    drawn_for = models.DateField(_("as it was until"), null=True, blank=True, help_text=_("Blank: the border of now."))
     geometry = models.JSONField(_("geometry"))
     west = models.FloatField(_("west"), editable=False)
     south = models.FloatField(_("south"), editable=False)
@@ -22,11 +26,19 @@ class Boundary(models.Model):
     licence = models.CharField(_("licence"), max_length=120)
     imported_at = models.DateTimeField(_("imported at"))
 
+    objects = BoundaryQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("boundary")
         verbose_name_plural = _("boundaries")
-        ordering = ["unit"]
+        ordering = ["unit", "drawn_for"]
         constraints = [
+            models.UniqueConstraint(
+                fields=["unit", "drawn_for"],
+                nulls_distinct=False,
+                name="boundary_once_for_a_day",
+                violation_error_message=_("The place has a polygon for that day."),
+            ),
             models.CheckConstraint(
                 condition=Q(west__lte=F("east"), south__lte=F("north")), name="boundary_box_in_order"
             ),
