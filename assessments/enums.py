@@ -147,3 +147,25 @@ class Bucket(models.TextChoices):
     SCHEDULED = "scheduled", _("scheduled")
     ASSIGNED_NO_DATE = "assigned_no_date", _("assigned, no date")
     UNASSIGNED = "unassigned", _("not assigned")
+
+
+class Held(models.TextChoices):
+    """What a person of the roster can hold, in the order in which it is shown and handed over."""
+
+    FOCUS_GROUP = "focus_group", _("focus group to come")
+    FORM_TO_COME = "form_to_come", _("form still to come")
+    RETURNED_FORM = "returned_form", _("returned form")
+    LEAD = "lead", _("lead of a team")
+    MEMBERSHIP = "membership", _("member of a team")
+    TASK = "task", _("corrective task")
+    TRAINING = "training", _("training to come")
+    ABSENCE = "absence", _("absence")
+    CONTRACT = "contract", _("contract")
+    KOBO = "kobo", _("Kobo user name")
+    LOGIN = "login", _("login")
+    RIGHT = "right", _("right")
+    TOKEN = "token", _("API token")  # noqa: S105  a kind of row, no secret
+
+
+# What somebody else can take over.
+PASSED_ON = (Held.FOCUS_GROUP, Held.FORM_TO_COME, Held.RETURNED_FORM, Held.LEAD)

@@ -26,23 +26,23 @@ def assign_enumerator(
     the database, so of two coordinators who assign one person at one time, one is told.
     """
     with transaction.atomic():
-        locked = FocusGroupSession.objects.select_for_update(of=("self",)).select_related("target__form_kind")
-        current = locked.get(pk=focus_group.pk)
-        _check_person(enumerator, current)
-        busy_from, busy_until = busy_times(current)
-        try:
-            with transaction.atomic():
-                return SessionAssignment.objects.create(
-                    focus_group=current, enumerator=enumerator, role=role, busy_from=busy_from, busy_until=busy_until
-                )
-        except IntegrityError as error:
-            if DOUBLE_BOOKING in str(error):
-                raise double_booked(enumerator) from None
-            if "assignment_once_a_focus_group" in str(error):
-                raise Refused(
-                    _("%(person)s is already in this focus group.") % {"person": enumerator}, code="already_assigned"
-                ) from None
-            raise
+        person, current = _lock(enumerator, focus_group)
+        if current.status != FocusGroupStatus.PLANNED:
+            raise Refused(_("Only a planned focus group takes people."), code="not_planned")
+        return _send(person, current, role=role)
+
+
+def hand_over_assignment(assignment: SessionAssignment, *, to: Enumerator) -> SessionAssignment:
+    """Another person takes the place, in the same role. Also after the focus group was held: they send its form.
+
+    Refused, with nothing written, for the same reasons as assigning them anew.
+    """
+    with transaction.atomic():
+        person, current = _lock(to, assignment.focus_group)
+        if current.status == FocusGroupStatus.CANCELLED:
+            raise Refused(_("This focus group is cancelled."), code="cancelled")
+        withdraw_assignment(assignment)
+        return _send(person, current, role=assignment.role)
 
 
 def withdraw_assignment(assignment: SessionAssignment, *, at: datetime | None = None) -> None:
@@ -58,9 +58,32 @@ def required_version(focus_group: FocusGroupSession) -> int:
     return form.major_version if form else 1
 
 
+def _lock(enumerator: Enumerator, focus_group: FocusGroupSession) -> tuple[Enumerator, FocusGroupSession]:
+    """First the person, then the focus group: in this order everywhere. Who is about to leave is given nothing more."""
+    person = Enumerator.objects.select_for_update(no_key=True).get(pk=enumerator.pk)
+    groups = FocusGroupSession.objects.select_for_update(of=("self",)).select_related("target__form_kind")
+    return person, groups.get(pk=focus_group.pk)
+
+
+def _send(enumerator: Enumerator, focus_group: FocusGroupSession, *, role: str) -> SessionAssignment:
+    _check_person(enumerator, focus_group)
+    busy_from, busy_until = busy_times(focus_group)
+    try:
+        with transaction.atomic():
+            return SessionAssignment.objects.create(
+                focus_group=focus_group, enumerator=enumerator, role=role, busy_from=busy_from, busy_until=busy_until
+            )
+    except IntegrityError as error:
+        if DOUBLE_BOOKING in str(error):
+            raise double_booked(enumerator) from None
+        if "assignment_once_a_focus_group" in str(error):
+            raise Refused(
+                _("%(person)s is already in this focus group.") % {"person": enumerator}, code="already_assigned"
+            ) from None
+        raise
+
+
 def _check_person(enumerator: Enumerator, focus_group: FocusGroupSession) -> None:
-    if focus_group.status != FocusGroupStatus.PLANNED:
-        raise Refused(_("Only a planned focus group takes people."), code="not_planned")
     if enumerator.status != EnumeratorStatus.ACTIVE:
         raise Refused(
             _("%(person)s is not active: %(status)s.")

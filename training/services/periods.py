@@ -1,7 +1,7 @@
 """Rows with a first and a last day: what the database refuses, repeated in words."""
 
 from collections.abc import Callable, Mapping
-from datetime import date
+from datetime import date, timedelta
 from typing import TypeVar
 
 from django.db import transaction
@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from dtm_ops.common.errors import Refused
 
+ONE_DAY = timedelta(days=1)
 Row = TypeVar("Row")
 
 

@@ -1,6 +1,6 @@
 """Who belongs to a team, and who leads it, each with days. Nothing is overwritten: who led then is asked later."""
 
-from datetime import date, timedelta
+from datetime import date
 
 from django.db import transaction
 from django.db.models import Q
@@ -10,9 +10,7 @@ from dtm_ops.common.errors import Refused
 from training.enums import EnumeratorStatus
 from training.models import Enumerator, Team, TeamMembership
 from training.querysets import TeamMembershipQuerySet
-from training.services.periods import check_order, period_words, write_or_refuse
-
-ONE_DAY = timedelta(days=1)
+from training.services.periods import ONE_DAY, check_order, period_words, write_or_refuse
 
 
 @transaction.atomic
