@@ -45,6 +45,8 @@ VERBS = {
     "assessments/services/focus_groups.py",
     "assessments/services/review.py",
     "assessments/services/rounds.py",
+    "training/services/corrective.py",
+    "training/services/enrolment.py",
     "training/services/roster.py",
 }
 WRITING_METHODS = {"update", "create", "get_or_create", "update_or_create", "save", "bulk_create", "bulk_update"}

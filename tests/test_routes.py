@@ -25,6 +25,7 @@ from assessments.services.review import return_submission
 from dtm_ops.accounts.models import ApiToken, User, issue_token
 from dtm_ops.records.models import Notice, StatusChange
 from locations.models import UnitScope
+from tests.factories.locations import BoundaryFactory
 from tests.factories.training import EnumeratorFactory
 from tests.world import make_world
 
@@ -164,8 +165,9 @@ ADMIN: dict[str, Desk] = {
     "records_statuschange": Desk(view=ROUND, row=ROUND),
 }
 
-API_LISTS_OF_DESK = ("unit", "target", "kobo-form", "sync-run")
+API_LISTS_OF_DESK = ("target", "kobo-form", "sync-run")
 API_LISTS_OF_ALL = (
+    "unit",
     "enumerator",
     "certificate",
     "training-session",
@@ -204,6 +206,10 @@ ROUTES: dict[str, Rule] = {
     "report_region": Rule(OWN_DESK, beyond=names("other_coordinator")),
     "choose_language": Rule(NOBODY, EVERYBODY),
     "health": Rule(EVERYBODY),
+    "verify": Rule(EVERYBODY),
+    "verify_certificate": Rule(EVERYBODY),
+    "certificate_pdf": Rule(OWN_DESK | OWN_ENUMERATOR, beyond=OTHERS),
+    "training_certificates": Rule(OWN_DESK, beyond=names("other_coordinator")),
     # The API: nothing is written.
     "api-root": Rule(ROLES),
     "schema": Rule(SIGNED_IN),
@@ -211,7 +217,9 @@ ROUTES: dict[str, Rule] = {
     "api-nowhere": Rule(),
     **{f"{name}-list": Rule(DESK) for name in API_LISTS_OF_DESK},
     **{f"{name}-list": Rule(ROLES) for name in API_LISTS_OF_ALL},
-    "unit-detail": Rule(OWN_DESK, beyond=names("other_coordinator")),
+    "unit-export": Rule(ROLES),
+    "unit-detail": Rule(OWN_DESK | OWN_ENUMERATOR, beyond=OTHERS),
+    "unit-boundary": Rule(OWN_DESK | OWN_ENUMERATOR, beyond=OTHERS),
     "target-detail": Rule(OWN_DESK, beyond=names("other_coordinator")),
     "kobo-form-detail": Rule(DESK),
     "sync-run-detail": Rule(DESK),
@@ -313,6 +321,7 @@ def walk(village, enumerator, other_village, sub_area, region, manager, stranger
     issue_token(stranger, name="a program")
     rows = {
         "adminunit": village.pk,
+        "boundary": BoundaryFactory(unit=village).pk,
         "unitscope": UnitScope.objects.get(user=enumerator.user).pk,
         "user": stranger.pk,
         "apitoken": ApiToken.objects.get().pk,
@@ -343,8 +352,12 @@ def walk(village, enumerator, other_village, sub_area, region, manager, stranger
         "report": code,
         "report_region": {**code, "unit_id": region.unit_id},
         "unit-detail": {"unit_id": village.unit_id},
+        "unit-boundary": {"unit_id": village.unit_id},
         "enumerator-detail": {"code": enumerator.code},
         "certificate-detail": {"serial": world.certificate.serial},
+        "verify_certificate": {"serial": world.certificate.serial},
+        "certificate_pdf": {"serial": world.certificate.serial},
+        "training_certificates": {"code": world.training_session.code},
         "training-session-detail": {"code": world.training_session.code},
         "form-kind-detail": {"code": sub_area.code},
         "round-detail": code,
@@ -445,9 +458,11 @@ def test_address_opens_to_whom_it_is_declared_and_to_nobody_else(
     assert not wrong, "\n".join(wrong)
 
 
-def test_nobody_reads_more_than_the_door_the_language_and_the_health():
+def test_nobody_reads_more_than_the_door_the_language_the_health_and_a_certificate_by_its_serial():
     """Static files are served by WhiteNoise, before any address."""
     open_to_all = {name for name, rule in ROUTES.items() if "anonymous" in rule.read | rule.write}
 
-    assert open_to_all == {"login", "admin:login", "choose_language", "health"}
+    assert open_to_all == {
+        "login", "admin:login", "choose_language", "health", "verify", "verify_certificate",
+    }  # fmt: skip
     assert settings.MIDDLEWARE.count("django.contrib.auth.middleware.LoginRequiredMiddleware") == 1
