@@ -67,8 +67,34 @@ UNIT_TYPES: Final[dict[str, Promise]] = {
     "settlement": _("settlement"),
     "village": _("village"),
     "station": _("railway station"),
+    "rail_siding": _("railway siding"),
     "winter_camp": _("winter camp"),
     "other": _("other inhabited point"),
+}
+
+
+# What people write beside a name to say what it is, as patterns over small letters, and the kinds of place that it may
+# mean; the first pattern that fits counts. Words that are as often part of a name (қала, ауыл, аул) are not here.
+KIND_WORDS: Final[dict[str, frozenset[str]]] = {
+    r"[сапкгқ]\. ?[аә]\.": frozenset({"village_admin", "settlement_admin", "town_admin"}),
+    r"респ(?:\.|ублик[аи]сы|ублика)|republic(?: of)?": frozenset({"country"}),
+    r"област(?:ь|и|ной)|обл\.?|облысы|oblys[yı]|oblast[’ʹ']?|region|province": frozenset({"region"}),
+    r"район[аы]?|р[-–]?о?н[аеы]?\.?|ауданы|аудан|a[uwý]dan[yı]|rayon|raion|district|distr\.": frozenset(
+        {"district", "city_district"}
+    ),
+    r"город[ае]?|гор\.|г\.?|қаласы|қ\.?|[qk]alas[yı]|[qg]\.|gorod|city(?: of)?": frozenset(
+        {"city_republican", "city_regional", "city", "town", "town_admin"}
+    ),
+    r"сельск(?:ий|ого) (?:округа?|окр\.?)|с\. ?о\.?|с/о|ауылдық округ[іи]?|а\. ?о\.?|rural okrug|okrug"
+    r"|a[uwý][yı]ld[yı][qk] okrugi?": frozenset({"rural_okrug"}),
+    r"село|сел[еау]|с\.?|ауылы|а\.|village(?: of)?|selo|a[uwý][yı]l[yı]": frozenset({"village", "village_admin"}),
+    r"пос[её]л(?:ок|ка|ке)|пос\.|пгт\.?|п\.?|кенті|к\.|settlement|pos[ey]olok|kenti|town": frozenset(
+        {"settlement", "settlement_admin", "town", "town_admin"}
+    ),
+    r"станци[яи]|ст\.|station": frozenset({"station"}),
+    r"разъезд|рзд\.?|siding": frozenset({"rail_siding"}),
+    r"зимовк[аи]|қыстауы|winter camp": frozenset({"winter_camp"}),
+    r"уч\.|участок|имени|им\.|атын(?:дағы|\.)|imeni": frozenset(),
 }
 
 

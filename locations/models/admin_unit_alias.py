@@ -1,5 +1,9 @@
 """Every spelling of a place, so that whoever types one finds it."""
 
+import re
+from dataclasses import dataclass
+from typing import Any, Final
+
 import pghistory
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
@@ -7,15 +11,56 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from locations.enums import AliasKind
+from dtm_ops.common.spelling import bare, fold, joined
+from locations.enums import KIND_WORDS, AliasKind
 from locations.models.admin_unit import AdminUnit
 from locations.querysets import AdminUnitAliasQuerySet
+
+KEY_LENGTH: Final = 200
+_KINDS: Final = tuple(KIND_WORDS.values())
+# A kind stands apart from the name: after a dot without a blank ("с.Абай"), else between blanks.
+_KIND: Final = re.compile(
+    r"(?<!\w)(?<!\w-)(?:" + "|".join(f"({words})" for words in KIND_WORDS) + r")(?:(?<=\.)|(?![\w-]))"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceName:
+    """A spelling taken apart: the folded words of the name alone, and the kinds of place that the others tell."""
+
+    words: tuple[str, ...]
+    kinds: frozenset[str]
+
+    @property
+    def key(self) -> str:
+        return joined(" ".join(self.words))[:KEY_LENGTH]
+
+    @property
+    def skeleton(self) -> str:
+        return bare(self.key)[:KEY_LENGTH]
+
+
+def read_name(text: str) -> PlaceName:
+    """ "г. Караганда" is "karaganda", a city. Kinds alone are a name themselves: a village may be called Село."""
+    spaced = " ".join(text.casefold().split())
+    found = list(_KIND.finditer(spaced))
+    words = tuple(fold(_KIND.sub(" ", spaced)).split())
+    if not words:
+        return PlaceName(tuple(fold(spaced).split()), frozenset())
+    return PlaceName(words, frozenset().union(*(_KINDS[(match.lastindex or 1) - 1] for match in found)))
+
+
+def make_keys(name: str) -> dict[str, Any]:
+    """The columns of `AdminUnitAlias` by which a spelling is found."""
+    place = read_name(name)
+    words = dict.fromkeys(bare(word)[:KEY_LENGTH] for word in place.words)
+    return {"search_key": place.key, "skeleton": place.skeleton, "words": list(words)}
 
 
 @pghistory.track(exclude=["search_key", "skeleton", "words"])
 class AdminUnitAlias(models.Model):
-    """One spelling of one place. ``search_key``, ``skeleton`` and ``words`` are made from ``name`` by
-    `dtm_ops.common.spelling`, and by nothing else; the kinds ``name`` and ``short`` follow the place's own names.
+    """One spelling of one place. ``search_key``, ``skeleton`` and ``words`` are made from ``name`` by `make_keys`, and
+    by nothing else; the kinds ``name`` and ``short`` follow the place's own names (`locations.services.aliases`).
     """
 
     unit = models.ForeignKey(AdminUnit, on_delete=models.PROTECT, related_name="aliases", verbose_name=_("place"))
@@ -55,3 +100,9 @@ class AdminUnitAlias(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Rows written in bulk make their keys themselves: `make_keys`."""
+        for column, value in make_keys(self.name).items():
+            setattr(self, column, value)
+        super().save(*args, **kwargs)

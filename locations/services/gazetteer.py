@@ -10,6 +10,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from locations.models import AdminUnit, path_of
+from locations.services.aliases import follow_spellings, load_aliases, renew_keys, spellings_of
 from locations.services.gazetteer_checks import find_problems
 from locations.services.gazetteer_file import GazetteerRefused, UnitRow, parse_rows
 
@@ -39,8 +40,12 @@ def lock_gazetteer() -> None:
         cursor.execute("LOCK TABLE locations_adminunit IN SHARE ROW EXCLUSIVE MODE")
 
 
-def load_gazetteer(rows: Iterable[Mapping[str, str]], *, dry_run: bool = False) -> GazetteerLoad:
-    """Add and change units as the rows say (columns: locations/data/README.md); a second load changes nothing.
+def load_gazetteer(
+    rows: Iterable[Mapping[str, str]], *, aliases: Iterable[Mapping[str, str]] = (), dry_run: bool = False
+) -> GazetteerLoad:
+    """Add and change units as the rows say (columns: locations/data/README.md); a second load changes nothing. The
+    spellings by which places are found follow, and ``aliases`` are added to them. A name that a row changes is a name
+    put right: it leaves no old name behind.
 
     Raises `GazetteerRefused` with all problems of all rows, and then nothing is written. A dry run writes, lets the
     database check, and rolls back.
@@ -49,15 +54,32 @@ def load_gazetteer(rows: Iterable[Mapping[str, str]], *, dry_run: bool = False) 
     with transaction.atomic(), connection.cursor() as cursor:
         lock_gazetteer()
         cursor.execute("SET CONSTRAINTS adminunit_code_once_at_a_time DEFERRED")
-        before = {unit.unit_id: unit for unit in AdminUnit.objects.select_related("parent")}
+        before = _units_with_parents()
         problems += find_problems(parsed, before)
         if problems:
             raise GazetteerRefused(problems)
         load = _write(parsed, before, dry_run=dry_run)
         cursor.execute("SET CONSTRAINTS adminunit_code_once_at_a_time IMMEDIATE")
+        _write_spellings(parsed, aliases)
         if dry_run:
             transaction.set_rollback(True)
     return load
+
+
+def _units_with_parents() -> dict[str, AdminUnit]:
+    units = {unit.pk: unit for unit in AdminUnit.objects.all()}
+    for unit in units.values():
+        unit.parent = units[unit.parent_id] if unit.parent_id else None
+    return {unit.unit_id: unit for unit in units.values()}
+
+
+def _write_spellings(rows: Iterable[UnitRow], aliases: Iterable[Mapping[str, str]]) -> None:
+    """Also where no unit changed: what is missing is put right."""
+    keys = dict(AdminUnit.objects.order_by().values_list("unit_id", "pk"))
+    names = ((keys[row.unit_id], row.fields["names"], row.fields["short_names"]) for row in rows)
+    renew_keys()
+    follow_spellings({key: list(spellings_of(key, *columns)) for key, *columns in names})
+    load_aliases(aliases, keys)
 
 
 def _write(rows: Sequence[UnitRow], before: Mapping[str, AdminUnit], *, dry_run: bool) -> GazetteerLoad:
@@ -125,8 +147,8 @@ def _write_predecessors(rows: Iterable[UnitRow], keys: Mapping[str, int]) -> set
     """Returns the units whose predecessors changed."""
     unit_ids = {keys[row.unit_id]: row.unit_id for row in rows}
     wanted = {(keys[row.unit_id], keys[unit_id]) for row in rows for unit_id in row.predecessors}
-    links = Predecessor.objects.filter(from_adminunit__in=unit_ids)
-    present = {(link.from_adminunit_id, link.to_adminunit_id): link.pk for link in links}
+    links = Predecessor.objects.values_list("from_adminunit_id", "to_adminunit_id", "pk")
+    present = {(unit, past): key for unit, past, key in links if unit in unit_ids}
     gone = present.keys() - wanted
     Predecessor.objects.filter(pk__in=[present[pair] for pair in gone]).delete()
     new = sorted(wanted - present.keys())

@@ -13,16 +13,16 @@ from locations.apps import LocationsConfig
 
 
 class Command(BaseCommand):
-    help = "Load the units of a gazetteer file (the shipped one by default). Adds and changes, never deletes."
+    help = "Load the units of a gazetteer file (the shipped ones by default). Adds and changes, never deletes."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("file", nargs="?", type=Path, default=LocationsConfig.GAZETTEER, help="a CSV file in UTF-8")
+        parser.add_argument("file", nargs="?", type=Path, help="a CSV file in UTF-8")
         parser.add_argument("--dry-run", action="store_true", help="check everything, write nothing")
         parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            load = services.load_gazetteer(services.read_rows(_content(options["file"])), dry_run=options["dry_run"])
+            load = _load(options["file"], dry_run=options["dry_run"])
         except services.GazetteerRefused as refused:
             if options["json"]:
                 self.stdout.write(json.dumps({"errors": [_as_dict(problem) for problem in refused.problems]}))
@@ -36,6 +36,16 @@ class Command(BaseCommand):
                 _("%(added)s added, %(changed)s changed, %(unchanged)s unchanged.") % load.as_dict()
                 + (" " + _("Only tried: nothing was written.") if load.dry_run else "")
             )
+
+
+def _load(file: Path | None, *, dry_run: bool) -> services.GazetteerLoad:
+    """Without a file: the shipped ones, as one."""
+    if file:
+        return services.load_gazetteer(services.read_rows(_content(file)), dry_run=dry_run)
+    shipped = (LocationsConfig.GAZETTEER, LocationsConfig.SETTLEMENTS)
+    rows = [row for part in shipped for row in services.read_rows(_content(part))]
+    aliases = services.read_aliases(_content(LocationsConfig.ALIASES))
+    return services.load_gazetteer(rows, aliases=aliases, dry_run=dry_run)
 
 
 def _content(file: Path) -> bytes:

@@ -14,6 +14,7 @@ from assessments.selectors.report import report
 from dtm_ops.accounts.models import User
 from dtm_ops.common.errors import Refused
 from dtm_ops.records.models import StatusChange
+from locations.apps import LocationsConfig
 from training.models import Certificate, Enumerator
 
 pytestmark = pytest.mark.django_db
@@ -45,7 +46,7 @@ def count_rows() -> dict[str, int]:
 
 
 def test_demo_gives_the_published_figures_and_a_round_in_every_state(tmp_path):
-    call_command("load_gazetteer")
+    call_command("load_gazetteer", str(LocationsConfig.GAZETTEER))
     quarter, practice = load(tmp_path / "kobo.sqlite3")
     figures = report(quarter)
 
