@@ -12,8 +12,9 @@ from locations.enums import Role
 from locations.models import AdminUnit, UnitScope
 from training.enums import AttendanceState, Sex
 from training.models import Enumerator, FormKind, TrainedForm, TrainingHalfDay, TrainingSession
-from training.services.attendance import enrol, record_attendance
+from training.services.attendance import record_attendance
 from training.services.certification import certify_attendees
+from training.services.enrolment import enrol
 
 PASSWORD = "demo-2022"  # noqa: S105  told to everybody who starts the demonstration; never in production
 

@@ -12,8 +12,8 @@ from tests.concurrently import at_once
 from tests.factories.training import EnumeratorFactory, TrainingSessionFactory
 from training.models import TestAttempt, TrainingHalfDay
 from training.services.attempts import Score, ScoresRefused, correct_attempt, record_attempt, record_attempts
-from training.services.attendance import enrol
 from training.services.corrective import cancel_task, raise_task, reopen_task
+from training.services.enrolment import enrol
 
 pytestmark = pytest.mark.django_db
 

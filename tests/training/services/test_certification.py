@@ -15,8 +15,9 @@ from tests.factories.training import CourseFactory, EnumeratorFactory, TrainingS
 from training.models import Certificate, FormKind, TestAttempt, TrainedForm, TrainingHalfDay
 from training.selectors import certified_enumerators, why_not_certified
 from training.services.attempts import record_attempt
-from training.services.attendance import enrol, record_attendance
+from training.services.attendance import record_attendance
 from training.services.certification import add_months, certify_attendees, revoke_certificate
+from training.services.enrolment import enrol
 
 pytestmark = pytest.mark.django_db
 

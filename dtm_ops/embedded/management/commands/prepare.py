@@ -14,5 +14,5 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         call_command("migrate", interactive=False, verbosity=options["verbosity"], stdout=self.stdout)
-        for name in ["load_gazetteer", "load_vocabulary", *([] if options["no_demo"] else ["demo"])]:
+        for name in ["load_gazetteer", "load_vocabulary", "load_courses", *([] if options["no_demo"] else ["demo"])]:
             call_command(name, stdout=self.stdout, stderr=self.stderr)
