@@ -28,11 +28,15 @@ _CACHE = "_unit_scope"
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a user is, and where. ``paths`` are the subtrees of a coordinator; ``everywhere`` needs none."""
+    """What a user is, and where. ``paths`` are the subtrees of a coordinator; ``everywhere`` needs none.
+
+    ``home_paths`` are those of an enumerator: names and codes of places are read there, and nobody's rows.
+    """
 
     roles: frozenset[str] = frozenset()
     everywhere: bool = False
     paths: tuple[str, ...] = ()
+    home_paths: tuple[str, ...] = ()
 
     def reaches(self, path: str) -> bool:
         return self.everywhere or any(path.startswith(own) for own in self.paths)
@@ -44,7 +48,7 @@ class Scope:
     @property
     def ancestor_ids(self) -> frozenset[str]:
         """``unit_id`` of everything above the own units."""
-        return frozenset(unit_id for path in self.paths for unit_id in path.split("/")[:-2])
+        return ids_above(self.paths)
 
 
 NOTHING = Scope()
@@ -83,6 +87,7 @@ def _read_scope(user: Any) -> Scope:
         roles=frozenset(roles),
         everywhere=bool(roles & {Role.ADMINISTRATOR.value, Role.MANAGER.value}),
         paths=_outermost(path for role, path in rows if role == Role.COORDINATOR.value),
+        home_paths=_outermost(path for role, path in rows if role == Role.ENUMERATOR.value),
     )
 
 
@@ -142,6 +147,14 @@ class AdminUnitQuerySet(models.QuerySet["AdminUnit"]):
             return self
         return self.filter(paths_under(scope.paths, field="path") | Q(unit_id__in=scope.ancestor_ids))
 
+    def readable_by(self, user: AnyUser) -> Self:
+        """As ``visible_to``, and the places of an enumerator's own scope with those above: read, never worked with."""
+        scope = scope_of(user)
+        if scope.everywhere:
+            return self
+        paths = (*scope.paths, *scope.home_paths)
+        return self.filter(paths_under(paths, field="path") | Q(unit_id__in=ids_above(paths)))
+
 
 class AdminUnitAliasQuerySet(ScopedQuerySet["AdminUnitAlias"]):
     """Spellings of the places that the user sees, the places above the own ones included."""
@@ -185,6 +198,11 @@ class UnitChangeQuerySet(ScopedQuerySet["UnitChange"]):
 
 class UnitScopeQuerySet(ScopedQuerySet["UnitScope"]):
     """Rights are rows of a place like others: a coordinator reads those of the own units."""
+
+
+def ids_above(paths: Iterable[str]) -> frozenset[str]:
+    """``unit_id`` of everything above the places with these paths."""
+    return frozenset(unit_id for path in paths for unit_id in path.split("/")[:-2])
 
 
 def paths_under(paths: Iterable[str], *, field: str) -> Q:

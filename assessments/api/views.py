@@ -19,7 +19,6 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from assessments.api import filters, serializers
-from assessments.api.permissions import HasRole
 from assessments.models import (
     AssessmentRound,
     FocusGroupSession,
@@ -33,7 +32,7 @@ from assessments.models import (
 )
 from assessments.selectors.contracts import coverage_answer, report_answer
 from assessments.selectors.coverage import with_bucket
-from locations.api.permissions import HasDesk
+from locations.api.permissions import HasDesk, HasRole
 from locations.models import AdminUnit
 from training.models import Certificate, Enrolment, Enumerator, FormKind, TrainingSession
 

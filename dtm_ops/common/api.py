@@ -9,6 +9,7 @@ from django_filters.rest_framework import DjangoFilterBackend
 
 # As a module: it reads the settings, and by them this file, before it has its own names.
 from rest_framework import exceptions, status, views
+from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.pagination import PageNumberPagination
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
@@ -22,6 +23,16 @@ class NothingIsOpen(BasePermission):
 
     def has_permission(self, request: Request, view: "views.APIView") -> bool:
         return False
+
+
+class AnswersJson(BaseContentNegotiation):
+    """For a view with a parameter ``format`` of its own (the file of an export), which would choose the renderer."""
+
+    def select_parser(self, request: Request, parsers: Any) -> Any:
+        return parsers[0]
+
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
+        return renderers[0], renderers[0].media_type
 
 
 class Pages(PageNumberPagination):

@@ -1,7 +1,9 @@
+from typing import Any
+
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from locations.models import AdminUnit
+from locations.models import AdminUnit, Boundary
 
 
 @extend_schema_field({"type": "object", "additionalProperties": {"type": "string"}})
@@ -51,3 +53,23 @@ class AdminUnitSerializer(serializers.ModelSerializer):
     def get_predecessors(self, unit: AdminUnit) -> list[str]:
         """Unit ids of the places, whole or in part, out of which this one came."""
         return sorted(past.unit_id for past in unit.predecessors.all())
+
+
+class UnitBoundarySerializer(serializers.ModelSerializer):
+    """A GeoJSON feature. ``source`` and ``licence`` go wherever the polygon goes."""
+
+    type = serializers.SerializerMethodField()
+    properties = serializers.SerializerMethodField()
+    geometry = serializers.DictField(read_only=True)
+
+    class Meta:
+        model = Boundary
+        fields = ["type", "source", "licence", "properties", "geometry"]
+        read_only_fields = fields
+
+    def get_type(self, boundary: Boundary) -> str:
+        return "Feature"
+
+    def get_properties(self, boundary: Boundary) -> dict[str, Any]:
+        unit = boundary.unit
+        return {"unit_id": unit.unit_id, "code": unit.code, "level": unit.level, "name": unit.name}

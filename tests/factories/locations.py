@@ -1,9 +1,10 @@
 """Places and rights. `AdminUnitFactory` makes a region of the one country unless told otherwise."""
 
 import factory
+from django.utils import timezone
 
 from dtm_ops.accounts.models import User
-from locations.models import AdminUnit, UnitScope
+from locations.models import AdminUnit, Boundary, UnitScope
 from locations.permissions import forget_scope
 from tests.factories.accounts import UserFactory
 
@@ -30,6 +31,35 @@ class AdminUnitFactory(factory.django.DjangoModelFactory):
     level = factory.LazyAttribute(lambda unit: unit.parent.level + 1)
     unit_type = factory.LazyAttribute(lambda unit: {1: "region", 2: "district"}.get(unit.level, "rural_okrug"))
     names = factory.LazyAttribute(lambda unit: {"en": f"Place {unit.code}"})
+
+
+class BoundaryFactory(factory.django.DjangoModelFactory):
+    """A square of one degree; ``west`` and ``south`` say where."""
+
+    class Meta:
+        model = Boundary
+
+    unit = factory.SubFactory(AdminUnitFactory)
+    west, south = 70.0, 50.0
+    east = factory.LazyAttribute(lambda drawn: drawn.west + 1)
+    north = factory.LazyAttribute(lambda drawn: drawn.south + 1)
+    geometry = factory.LazyAttribute(
+        lambda drawn: {
+            "type": "Polygon",
+            "coordinates": [
+                [
+                    [drawn.west, drawn.south],
+                    [drawn.east, drawn.south],
+                    [drawn.east, drawn.north],
+                    [drawn.west, drawn.north],
+                    [drawn.west, drawn.south],
+                ]
+            ],
+        }
+    )
+    source = "Test survey"
+    licence = "CC BY 4.0"
+    imported_at = factory.LazyFunction(timezone.now)
 
 
 class UnitScopeFactory(factory.django.DjangoModelFactory):

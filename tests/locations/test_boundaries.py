@@ -175,7 +175,8 @@ def test_old_frame_stands_beside_the_one_of_now(regions):
     import_boundaries(two_squares(), **CREDIT)
     old = collection(feature(square(70, 50, 2), code="110000000"), feature(square(70, 50, 0.5), code="161600000"))
 
-    assert refusals(old) == ["Feature 2 (161600000): no place had this code on %s." % timezone.localdate().isoformat()]
+    today = timezone.localdate().isoformat()
+    assert refusals(old) == [f"Feature 2 (161600000): no place had this code on {today}."]
     assert counts(import_boundaries(old, **CREDIT, on=date(2022, 6, 7))) == (2, 0, 0)
     assert counts(import_boundaries(old, **CREDIT, on=date(2022, 6, 7))) == (0, 0, 2)
     assert unit_at(51.5, 71.5, on=date(2022, 6, 7), level=1) == regions[0]
