@@ -45,6 +45,7 @@ VERBS = {
     "assessments/services/focus_groups.py",
     "assessments/services/review.py",
     "assessments/services/rounds.py",
+    "locations/services/unit_changes.py",
     "training/services/corrective.py",
     "training/services/enrolment.py",
     "training/services/roster.py",

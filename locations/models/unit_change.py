@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from dtm_ops.common.names import named
 from locations.enums import UnitChangeKind, UnitChangeStatus
 from locations.models.admin_unit import AdminUnit
 from locations.querysets import UnitChangeQuerySet
@@ -41,7 +42,7 @@ class GazetteerUpdate(models.Model):
 class UnitChange(models.Model):
     """One change of one place, waiting for a decision or decided. ``unit`` NULL: a new place, not yet accepted.
 
-    ``before`` and ``after`` hold the differing columns by name (those of the gazetteer's file); ``taken`` names the
+    ``before`` and ``after`` hold the differing columns by name, as a gazetteer's file writes them; ``taken`` names the
     columns that were accepted. ``undo`` is what the acceptance itself needs to be taken back. ``update`` NULL: somebody
     in the field saw it.
     """
@@ -118,4 +119,12 @@ class UnitChange(models.Model):
         ]  # fmt: skip
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()}: {self.unit or self.after.get('names', {})}"
+        return f"{self.get_kind_display()}: {self.place_name}"
+
+    @property
+    def place_name(self) -> str:
+        """The place's, or that which a new place would have. Reads the place."""
+        if self.unit:
+            return self.unit.name
+        names = {column.removeprefix("name_"): text for column, text in self.after.items() if column[:5] == "name_"}
+        return named(names, fallback=self.after.get("code", ""))
