@@ -1,7 +1,7 @@
 """Plan against done: the numbers of a round, and the places behind each of them."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 from django.views.decorators.http import require_safe
+from shapely.geometry.base import BaseGeometry
 
 from assessments.enums import Bucket
 from assessments.models import AssessmentRound, RoundRegion, RoundTarget
@@ -24,12 +25,13 @@ from assessments.selectors.targets import TargetRow, explain_targets
 from dtm_ops.common.exports import FORMATS, Cell, table_response
 from dtm_ops.common.number_texts import count_text, percent_text
 from dtm_ops.common.rounding import share
-from dtm_ops.common.svg import Slice, Tile, bucket_bar, tile_map
+from dtm_ops.common.svg import Shape, Slice, Tile, bucket_bar, polygon_map, tile_map
 from locations.enums import REGION_LEVEL
 from locations.models import AdminUnit
 from locations.permissions import scope_of
 from locations.querysets import AnyUser
 from locations.selectors import units_on
+from locations.selectors.boundaries import Credit, boundary_credits, outlines
 from training.models import FormKind
 
 PAGE_SIZE = 50
@@ -63,6 +65,16 @@ class Note:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class RegionMap:
+    """``kinds``: the drawings to choose from as (label, address, is this one); one is no choice."""
+
+    drawing: str
+    off_map: tuple[str, ...] = ()
+    kinds: tuple[tuple[str, str, bool], ...] = ()
+    credits: tuple[Credit, ...] = ()
+
+
 @require_safe
 def show_coverage(request: HttpRequest, code: str) -> HttpResponse:
     current = round_at_desk(request, code)
@@ -78,8 +90,7 @@ def show_coverage(request: HttpRequest, code: str) -> HttpResponse:
         "legend": _counts(current, found.buckets, found.planned, used),
         "all_targets": targets_address(current),
         "bar": _bar(found, used),
-        "map": _map(current, found),
-        "off_map": [region.unit.name for region in found.regions if region.unit.tile_column is None],
+        "map": _map(current, found, as_tiles=request.GET.get("map") == "tiles"),
         "columns": [bucket.label for bucket in used],
         "lines": lines,
         "total_cells": _counts(current, found.buckets, found.planned, used),
@@ -214,21 +225,56 @@ def _bar(found: Coverage, used: Sequence[Bucket]) -> str:
     return bucket_bar(parts, title=_("Plan against done"), description=words)
 
 
-def _map(current: AssessmentRound, found: Coverage) -> str:
-    """The round's regions coloured by the share covered; the others of that day faint, where no region stands."""
+def _map(current: AssessmentRound, found: Coverage, *, as_tiles: bool) -> RegionMap:
+    """The round's regions coloured by the share covered; the others of that day faint. Real polygons where every region
+    of the round has one, unless tiles are asked for.
+    """
+    there = list(units_on(current.reference_date, level=REGION_LEVEL))
+    regions = [region.unit for region in found.regions]
+    drawn = outlines({*there, *regions}, on=current.reference_date)
+    if not regions or any(unit.pk not in drawn for unit in regions):
+        return _tiles(current, found, there)
+    page = reverse("coverage", args=[current.code])
+    kinds = (_("Map"), page, not as_tiles), (_("Tiles"), f"{page}?map=tiles", as_tiles)
+    if as_tiles:
+        return replace(_tiles(current, found, there), kinds=kinds)
+    others = [unit for unit in there if unit not in regions and unit.pk in drawn]
+    shapes = [_shape(current, region, drawn[region.unit.pk]) for region in found.regions]
+    drawing = polygon_map(
+        [*shapes, *(Shape(drawn[unit.pk], unit.short_name) for unit in others)],
+        title=_("Share of places covered, by region"),
+        description=_("The regions where they lie. The table below has the same numbers."),
+    )
+    credits = boundary_credits([*regions, *others], on=current.reference_date)
+    return RegionMap(drawing, kinds=kinds, credits=tuple(credits))
+
+
+def _tiles(current: AssessmentRound, found: Coverage, there: Iterable[AdminUnit]) -> RegionMap:
+    """Others stand where no region of the round does."""
     spoken = [region for region in found.regions if region.unit.tile_column is not None]
     taken = {(region.unit.tile_column, region.unit.tile_row) for region in spoken}
-    others = units_on(current.reference_date, level=REGION_LEVEL).exclude(tile_column=None)
     tiles = [_tile(current, region) for region in spoken]
     tiles += [
         Tile(unit.tile_column or 0, unit.tile_row or 0, unit.short_name)
-        for unit in others
-        if (unit.tile_column, unit.tile_row) not in taken
+        for unit in there
+        if unit.tile_column is not None and (unit.tile_column, unit.tile_row) not in taken
     ]
-    return tile_map(
+    drawing = tile_map(
         tiles,
         title=_("Share of places covered, by region"),
         description=_("One tile a region, placed about where the region lies. The table below has the same numbers."),
+    )
+    return RegionMap(drawing, tuple(region.unit.name for region in found.regions if region.unit.tile_column is None))
+
+
+def _shape(current: AssessmentRound, region: RegionCoverage, outline: BaseGeometry) -> Shape:
+    return Shape(
+        outline,
+        name=region.unit.short_name,
+        value=percent_text(region.share),
+        detail=f"{count_text(region.covered)}/{count_text(region.planned)}",
+        level=level_of(region.covered, region.planned),
+        href=targets_address(current, region=region.unit.unit_id),
     )
 
 

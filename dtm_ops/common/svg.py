@@ -4,12 +4,16 @@ Pure functions: numbers in, markup out. Colours and fonts are the classes of cha
 attribute). Every drawing scales with its box, and stands beside a table that says the same in words.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
+import numpy as np
+import shapely
 from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
+from shapely.geometry.base import BaseGeometry
 
 # Units of the drawing. Seven tiles in a phone's 358 px make a unit half a pixel: 20 units are a text of 10 px.
 TILE_WIDTH: Final = 96
@@ -23,6 +27,16 @@ BAR_WIDTH: Final = 400
 BAR_TEXT: Final = 16
 COLUMN_AREA: Final = 150
 BUCKET_WIDTH: Final = 1000
+MAP_WIDTH: Final = 700
+MAP_HEIGHT: Final = 900
+MAP_EDGE: Final = 14
+MAP_PRECISION: Final = 10  # parts of a unit that a border keeps
+# What is smaller on the map has a disc of this radius upon it, or nobody would see or touch it.
+SMALLEST_SHAPE: Final = 26
+DISC: Final = 13
+LINE_HEIGHT: Final = 21
+LABEL_OVER: Final = 1  # how far a label may stand over the border
+LABEL_TRIES: Final = 14  # places tried across and down
 # A slice that is there is seen, however small its share.
 SMALLEST_SLICE: Final = 6
 
@@ -41,6 +55,18 @@ class Tile:
 
     column: int
     row: int
+    name: str
+    value: str = ""
+    detail: str = ""
+    level: int | None = None
+    href: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """One unit of a map: its polygon in degrees (longitude first), whichever way its rings turn. The rest as `Tile`."""
+
+    outline: BaseGeometry
     name: str
     value: str = ""
     detail: str = ""
@@ -93,6 +119,23 @@ def tile_map(tiles: Iterable[Tile], *, title: str, description: str = "") -> Saf
     return _svg(
         body, css=css, size=(width, height), title=title, description=description, linked=any(t.href for t in ordered)
     )
+
+
+def polygon_map(shapes: Iterable[Shape], *, title: str, description: str = "") -> SafeString:
+    """The units where they lie. Borders are as fine as the screen shows them, so that a country stays a light page;
+    degrees of longitude are as long as in the middle of the map. Names stand where they fit. No shapes: an empty text.
+    """
+    drawn = [shape for shape in shapes if not shape.outline.is_empty]
+    if not drawn:
+        return SafeString()
+    outlines, size = _on_paper([shape.outline for shape in drawn])
+    # The large first: what lies in a hole, or was never cut out, stays in sight.
+    order = sorted(range(len(drawn)), key=lambda index: -outlines[index].area)
+    small = [shapely.Point(_middle(outline)).buffer(DISC) for outline in outlines if _is_small(outline)]
+    discs = shapely.union_all(small)
+    body = "".join(_shape(drawn[index], outlines[index], discs) for index in order)
+    linked = any(shape.href for shape in drawn)
+    return _svg(body, css="chart polygon-map", size=size, title=title, description=description, linked=linked)
 
 
 def bar_chart(rows: Iterable[Bar], *, title: str, description: str = "") -> SafeString:
@@ -193,7 +236,6 @@ def _svg(
 
 
 def _tile(tile: Tile, *, column: int, row: int) -> str:
-    level = "faint" if tile.level is None else f"level-{min(max(tile.level, 0), 5)}"
     middle = TILE_WIDTH / 2
     lines = wrap(tile.name, size=NAME_SIZE, width=TILE_WIDTH - 2, limit=NAME_LINES)
     texts = [
@@ -204,11 +246,110 @@ def _tile(tile: Tile, *, column: int, row: int) -> str:
         texts.append(f'<text class="value" x="{_number(middle)}" y="{TILE_HEIGHT - 32}">{escape(tile.value)}</text>')
     if tile.detail and text_width(tile.detail, DETAIL_SIZE) <= TILE_WIDTH:
         texts.append(f'<text class="detail" x="{_number(middle)}" y="{TILE_HEIGHT - 11}">{escape(tile.detail)}</text>')
-    words = f"{tile.name}: {tile.value}" if tile.value else tile.name
-    words = f"{words} ({tile.detail})" if tile.detail else words
+    words = _in_words(tile)
     body = f'<title>{escape(words)}</title><rect width="{TILE_WIDTH}" height="{TILE_HEIGHT}" rx="8"/>{"".join(texts)}'
     x, y = column * (TILE_WIDTH + TILE_GAP), row * (TILE_HEIGHT + TILE_GAP)
-    return f'<g class="map-tile {level}" transform="translate({x} {y})">{_linked(body, tile.href, label=words)}</g>'
+    css = f"map-tile {_level_class(tile)}"
+    return f'<g class="{css}" transform="translate({x} {y})">{_linked(body, tile.href, label=words)}</g>'
+
+
+def _level_class(unit: Tile | Shape) -> str:
+    return "faint" if unit.level is None else f"level-{min(max(unit.level, 0), 5)}"
+
+
+def _in_words(unit: Tile | Shape) -> str:
+    words = f"{unit.name}: {unit.value}" if unit.value else unit.name
+    return f"{words} ({unit.detail})" if unit.detail else words
+
+
+def _on_paper(outlines: Sequence[BaseGeometry]) -> tuple[Sequence[BaseGeometry], tuple[float, float]]:
+    """In units of the drawing, from its upper left corner; neighbours keep one border between them."""
+    west, south, east, north = shapely.total_bounds(outlines)
+    narrow = max(math.cos(math.radians((south + north) / 2)), 0.01)
+    width, height = max((east - west) * narrow, 1e-9), max(north - south, 1e-9)
+    scale = min((MAP_WIDTH - 2 * MAP_EDGE) / width, (MAP_HEIGHT - 2 * MAP_EDGE) / height)
+
+    def place(points: Any) -> Any:
+        x = (points[:, 0] - west) * narrow * scale + MAP_EDGE
+        return np.column_stack([x, (north - points[:, 1]) * scale + MAP_EDGE])
+
+    placed = [shapely.transform(outline, place) for outline in outlines]
+    finer = [found if not found.is_empty else placed[index] for index, found in enumerate(_simplify(placed))]
+    return finer, (width * scale + 2 * MAP_EDGE, height * scale + 2 * MAP_EDGE)
+
+
+def _simplify(outlines: Sequence[BaseGeometry]) -> Sequence[BaseGeometry]:
+    simplified: Sequence[BaseGeometry] = shapely.coverage_simplify(outlines, 1.0)
+    return simplified
+
+
+def _shape(shape: Shape, outline: BaseGeometry, discs: BaseGeometry) -> str:
+    words = _in_words(shape)
+    path = f'<path fill-rule="evenodd" transform="scale({1 / MAP_PRECISION:g})" d="{_path(outline)}"/>'
+    if _is_small(outline):
+        x, y = _middle(outline)
+        mark = f'<circle cx="{_number(x)}" cy="{_number(y)}" r="{DISC}"/>'
+    else:
+        mark = _label(shape, outline.buffer(LABEL_OVER).difference(discs))
+    body = f"<title>{escape(words)}</title>{path}{mark}"
+    return f'<g class="map-shape {_level_class(shape)}">{_linked(body, shape.href, label=words)}</g>'
+
+
+def _is_small(outline: BaseGeometry) -> bool:
+    west, north, east, south = outline.bounds
+    return bool(max(east - west, south - north) < SMALLEST_SHAPE)
+
+
+def _middle(outline: BaseGeometry) -> tuple[float, float]:
+    west, north, east, south = outline.bounds
+    return (west + east) / 2, (north + south) / 2
+
+
+def _path(outline: BaseGeometry) -> str:
+    """Each ring as steps from point to point: shorter than places, and exact, since the places were rounded first."""
+    pieces = []
+    for part in shapely.get_parts(outline):
+        for ring in (part.exterior, *part.interiors):
+            places = np.rint(shapely.get_coordinates(ring)[:-1] * MAP_PRECISION).astype(int)
+            steps = np.diff(places, axis=0)
+            steps = steps[steps.any(axis=1)]
+            way = " ".join(f"{x} {y}" for x, y in steps.tolist())
+            pieces.append(f"M{places[0][0]} {places[0][1]}l{way}z".replace(" -", "-"))
+    return "".join(pieces)
+
+
+def _label(shape: Shape, room: BaseGeometry) -> str:
+    """Name and value, as near to the middle as they fit into the room; the value alone, or nothing, if they do not."""
+    west, _north, east, _south = room.bounds
+    names = wrap(shape.name, size=NAME_SIZE, width=max((east - west) * 0.8, 1))
+    value = [(shape.value, "value")] if shape.value else []
+    for lines in ([*((name, "name") for name in names), *value], value):
+        wide = max((text_width(text, NAME_SIZE) for text, _css in lines), default=0)
+        place = _place_for(room, wide=wide, tall=LINE_HEIGHT * len(lines)) if lines else None
+        if place:
+            x, first = place[0], place[1] + 16
+            return "".join(
+                f'<text class="{css}" x="{_number(x)}" y="{_number(first + LINE_HEIGHT * index)}">{escape(text)}</text>'
+                for index, (text, css) in enumerate(lines)
+            )
+    return ""
+
+
+def _place_for(room: BaseGeometry, *, wide: float, tall: float) -> tuple[float, float] | None:
+    """Middle and top of a box of that size inside."""
+    west, north, east, south = room.bounds
+    x, y = (
+        axis.ravel()
+        for axis in np.meshgrid(np.linspace(west, east, LABEL_TRIES), np.linspace(north, south, LABEL_TRIES))
+    )
+    nearest = np.argsort(np.hypot(x - room.centroid.x, y - room.centroid.y))
+    x, y = x[nearest], y[nearest]
+    shapely.prepare(room)
+    fits = shapely.covers(room, shapely.box(x - wide / 2, y - tall / 2, x + wide / 2, y + tall / 2))
+    if not fits.any():
+        return None
+    first = int(np.argmax(fits))
+    return float(x[first]), float(y[first] - tall / 2)
 
 
 def _bar(bar: Bar, *, y: int, most: int) -> tuple[str, int]:

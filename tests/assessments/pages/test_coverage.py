@@ -19,7 +19,7 @@ from assessments.services.focus_groups import cancel_focus_group, hold_focus_gro
 from assessments.services.review import approve_submission, reject_submission, return_submission
 from assessments.services.rounds import set_target_status
 from tests.factories.assessments import AssessmentRoundFactory, RoundTargetFactory, make_submission
-from tests.factories.locations import AdminUnitFactory
+from tests.factories.locations import AdminUnitFactory, BoundaryFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -122,12 +122,61 @@ def test_coverage_map_has_tiles_of_regions_and_faint_others(target, region, coun
     type(region).objects.filter(pk=region.pk).update(tile_column=5, tile_row=4)
     AdminUnitFactory(parent=country, names={"en": "Ulytau"}, tile_column=2, tile_row=2)
     AdminUnitFactory(parent=country, names={"en": "Later"}, tile_column=3, tile_row=2, valid_from=date(2024, 1, 1))
-    drawing = open_page(manager).context["map"]
+    drawing = open_page(manager).context["map"].drawing
 
     assert drawing.count("<rect") == 2
     assert "Almaty" in drawing
     assert 'class="map-tile faint"' in drawing
     assert "Ulytau" in drawing
+
+
+def test_coverage_map_has_real_polygons_once_every_region_of_the_round_is_drawn(
+    target, region, other_region, other_village, sub_area, open_page, manager
+):
+    RoundTargetFactory(round=target.round, unit=other_village, form_kind=sub_area)
+    type(region).objects.filter(pk=region.pk).update(tile_column=5, tile_row=4)
+    BoundaryFactory(unit=region, west=76.0, south=43.0)
+    half = open_page(manager)
+    assert ("polygon-map" in half.context["map"].drawing, half.context["map"].kinds) == (False, ())
+
+    BoundaryFactory(unit=other_region, west=52.0, south=43.0, source="Another survey")
+    BoundaryFactory(unit=AdminUnitFactory(names={"en": "Ulytau"}), west=66.0, south=47.0)
+    response = open_page(manager)
+    text, drawing = page_text(response), response.context["map"].drawing
+
+    assert (drawing.count("<path"), drawing.count("<a "), "map-shape faint" in drawing) == (3, 2, True)
+    assert 'href="/coverage/2022-Q4/targets/?region=190000000"' in drawing
+    assert "Boundaries: Another survey (CC BY 4.0).</p>" in text
+    assert "Boundaries: Test survey (CC BY 4.0).</p>" in text
+    assert "do not imply official endorsement or acceptance by IOM" in text
+    assert '<a class="button quiet" href="/coverage/2022-Q4/" aria-current="true">Map</a>' in text
+    assert '<a class="button quiet" href="/coverage/2022-Q4/?map=tiles">Tiles</a>' in text
+
+
+def test_coverage_map_is_of_tiles_where_they_are_asked_for(target, region, open_page, manager):
+    type(region).objects.filter(pk=region.pk).update(tile_column=5, tile_row=4)
+    BoundaryFactory(unit=region)
+    response = open_page(manager, map="tiles")
+
+    assert "tile-map" in response.context["map"].drawing
+    assert "Boundaries: Test survey" not in page_text(response)
+    assert "do not imply official endorsement or acceptance by IOM" in page_text(response)
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_coverage_with_polygons_asks_the_same_number_of_queries(
+    number, region, client, manager, sub_area, django_assert_num_queries
+):
+    current = AssessmentRoundFactory()
+    for place in [region, AdminUnitFactory(), AdminUnitFactory()][:number]:
+        RoundTargetFactory(round=current, unit=AdminUnitFactory(parent=place), form_kind=sub_area)
+        BoundaryFactory(unit=place)
+    client.force_login(manager)
+    client.get("/coverage/2022-Q4/")
+
+    with django_assert_num_queries(11):  # tiles: ten; and whose polygons they are
+        response = client.get("/coverage/2022-Q4/")
+    assert response.context["map"].drawing.count("<path") == number
 
 
 @pytest.mark.parametrize(
@@ -360,7 +409,7 @@ def mixed_targets(number, *, district, kind, enumerator, coordinator):
 @pytest.mark.parametrize("number", [1, 3])
 @pytest.mark.parametrize(
     ("name", "query", "queries"),
-    [("coverage", {}, 9), ("coverage_targets", {}, 15), ("coverage_targets", {"format": "csv"}, 12)],
+    [("coverage", {}, 10), ("coverage_targets", {}, 15), ("coverage_targets", {"format": "csv"}, 12)],
 )
 def test_coverage_asks_the_same_number_of_queries(
     name,
