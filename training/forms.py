@@ -1,5 +1,6 @@
 """Forms of the roster."""
 
+from datetime import date
 from typing import Any
 
 from django import forms
@@ -10,8 +11,8 @@ from django.utils.translation import gettext_lazy as _
 
 from dtm_ops.common.errors import Refused
 from dtm_ops.records.verbs import ReasonForm, VerbForm
-from training.enums import OWN_IDENTITIES, IdentityKind
-from training.models import Absence, Enumerator, EnumeratorIdentity, TeamMembership
+from training.enums import OWN_IDENTITIES, EnumeratorStatus, IdentityKind, TestPart
+from training.models import Absence, CorrectiveTask, Enumerator, EnumeratorIdentity, TeamMembership
 from training.phones import normalise_phone
 from training.services.absences import overlap as absence_overlap
 from training.services.identities import clean_value, holder_at_the_same_time, is_in_use, taken

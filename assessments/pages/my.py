@@ -93,4 +93,5 @@ def _work_of(person: Enumerator, request: HttpRequest) -> Mapping[str, Any]:
         "sent": own_work.with_places(page.object_list),
         "page": page,
         "certificates": own_work.own_certificates(person),
+        "tasks": own_work.own_tasks(person),
     }

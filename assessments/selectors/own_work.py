@@ -1,4 +1,4 @@
-"""What an enumerator sees on the own page: own focus groups, own forms, what came back and why, own certificates."""
+"""What an enumerator sees on the own page: focus groups, forms, what came back, what to learn again, certificates."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from locations.enums import REGION_LEVEL
 from locations.models import AdminUnit
 from locations.querysets import AnyUser, scope_of
 from locations.selectors import zones_of
-from training.models import Certificate, Enumerator
+from training.models import Certificate, CorrectiveTask, Enumerator
 from training.querysets import of_person
 
 
@@ -60,6 +60,12 @@ class OwnForm:
 class OwnCertificate:
     certificate: Certificate
     is_valid: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OwnTask:
+    task: CorrectiveTask
+    is_overdue: bool
 
 
 def person_of(user: AnyUser) -> Enumerator | None:
@@ -163,6 +169,13 @@ def own_certificates(person: Enumerator, *, on: date | None = None) -> list[OwnC
     day = on or timezone.localdate()
     rows = Certificate.objects.filter(enumerator=person).select_related("form_kind", "training_session")
     return [OwnCertificate(row, row.is_valid_on(day)) for row in rows.order_by("form_kind__order", "-issued_on")]
+
+
+def own_tasks(person: Enumerator, *, on: date | None = None) -> list[OwnTask]:
+    """What the person is to learn again, the most urgent first."""
+    day = on or timezone.localdate()
+    rows = CorrectiveTask.objects.open().filter(enumerator=person).select_related("form_kind")
+    return [OwnTask(row, is_overdue=row.due_on < day) for row in rows.order_by("due_on", "pk")]
 
 
 def places_above(units: Iterable[AdminUnit]) -> dict[int, tuple[AdminUnit, ...]]:

@@ -77,3 +77,27 @@ class TeamFactory(DjangoModelFactory):
     code = factory.Sequence(lambda number: f"team-{number}")
     name = factory.LazyAttribute(lambda team: f"Team {team.code}")
     unit = factory.SubFactory(AdminUnitFactory)
+
+
+class CorrectiveTaskFactory(DjangoModelFactory):
+    class Meta:
+        model = models.CorrectiveTask
+
+    enumerator = factory.SubFactory(EnumeratorFactory)
+    what = factory.Sequence(lambda number: f"Ask for consent {number}")
+    reason = "Two forms without consent"
+    due_on = date(2999, 1, 1)
+
+
+class CheckFactory(DjangoModelFactory):
+    """A failed check of a corrective task."""
+
+    class Meta:
+        model = models.TestAttempt
+
+    corrective_task = factory.SubFactory(CorrectiveTaskFactory)
+    enumerator = factory.SelfAttribute("corrective_task.enumerator")
+    part = "practical"
+    points = 10
+    pass_mark = 70
+    taken_on = date(2022, 11, 11)

@@ -6,7 +6,9 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
@@ -17,7 +19,7 @@ from dtm_ops.common.desk import AnyUser, DeskRights
 from dtm_ops.common.desk_sections import DeskSection
 from dtm_ops.records.verbs import Verb, VerbAdmin
 from locations.permissions import has_desk
-from training.admin.filters import RegionFilter
+from training.admin.filters import PersonRegionFilter
 from training.forms import RevokeForm
 from training.models import Certificate
 from training.permissions import can_change_roster
@@ -34,10 +36,6 @@ def _revoke(certificate: Certificate, *, user: User, on: date, reason: str) -> N
 
 def _not_revoked(certificate: Certificate) -> str:
     return _now("it is revoked already") if certificate.revoked_on else ""
-
-
-class PersonRegionFilter(RegionFilter):
-    path_field = "enumerator__home_unit__path"
 
 
 class StandingFilter(admin.SimpleListFilter):
@@ -72,7 +70,14 @@ class CertificateAdmin(VerbAdmin):
             tone="danger",
         ),
     )
-    list_display = ["serial", "enumerator", "form_kind", "major_version", "issued_on", "expires_on", "shown_standing"]
+    change_form_template = "admin/training/certificate/change_form.html"
+    list_display = [
+        "serial", "enumerator", "form_kind", "major_version", "issued_on", "expires_on", "shown_standing", "shown_pdf",
+    ]  # fmt: skip
+    fields = [
+        "serial", "enumerator", "form_kind", "major_version", "training_session", "issued_on", "expires_on",
+        "shown_standing", "revoked_on", "revocation_reason", "revoked_by",
+    ]  # fmt: skip
     list_filter = [StandingFilter, "form_kind", PersonRegionFilter]
     list_select_related = ["enumerator", "form_kind"]
     search_fields = ["serial", "enumerator__code", "enumerator__full_name"]
@@ -81,10 +86,18 @@ class CertificateAdmin(VerbAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).select_related("enumerator__home_unit", "form_kind")
 
+    @admin.display(description=_("PDF"))
+    def shown_pdf(self, certificate: Certificate) -> SafeString:
+        address = reverse("certificate_pdf", args=[certificate.serial])
+        return format_html('<a href="{}" aria-label="PDF {}">PDF</a>', address, certificate.serial)
+
     @admin.display(description=_("validity"))
     def shown_standing(self, certificate: Certificate) -> SafeString:
-        if certificate.revoked_on:
-            return badge(_("revoked"), BAD)
-        if certificate.is_valid_on(timezone.localdate()):
+        today = timezone.localdate()
+        if certificate.is_valid_on(today):
             return badge(_("valid"), GOOD)
+        if certificate.revoked_on and certificate.revoked_on <= today:
+            return badge(_("revoked"), BAD)
+        if certificate.expires_on and certificate.expires_on < today:
+            return badge(_("expired"), QUIET)
         return badge(_("not valid today"), QUIET)

@@ -1,15 +1,19 @@
 """Filters of the roster's lists."""
 
-from typing import Any
+from datetime import timedelta
+from typing import Any, Final
 
 from django.contrib import admin
 from django.db.models import F, Func, QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from locations.enums import REGION_LEVEL
 from locations.models import AdminUnit
 from training.models import Enumerator
+
+SOON: Final = timedelta(days=30)
 
 
 class RegionFilter(admin.SimpleListFilter):
@@ -32,6 +36,10 @@ class HomeRegionFilter(RegionFilter):
     path_field = "home_unit__path"
 
 
+class PersonRegionFilter(RegionFilter):
+    path_field = "enumerator__home_unit__path"
+
+
 class LanguageFilter(admin.SimpleListFilter):
     """Languages that somebody of the roster speaks."""
 
@@ -45,3 +53,58 @@ class LanguageFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         chosen = self.value()
         return queryset.filter(languages__contains=[chosen]) if chosen else queryset
+
+
+class OrganisationFilter(admin.SimpleListFilter):
+    """Organisations that somebody of the roster works for."""
+
+    title = _("organisation")
+    parameter_name = "organisation"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        people = Enumerator.objects.visible_to(request.user).exclude(organisation="").order_by("organisation")
+        return [(name, name) for name in people.values_list("organisation", flat=True).distinct()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        chosen = self.value()
+        return queryset.filter(organisation=chosen) if chosen else queryset
+
+
+class ContractFilter(admin.SimpleListFilter):
+    title = _("contract")
+    parameter_name = "contract"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [
+            ("soon", _("Runs out within 30 days")),
+            ("over", _("Has run out")),
+            ("open", _("Without an end")),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        today = timezone.localdate()
+        wanted: dict[str, dict[str, Any]] = {
+            "soon": {"contract_to__range": (today, today + SOON)},
+            "over": {"contract_to__lt": today},
+            "open": {"contract_to": None},
+        }
+        return queryset.filter(**wanted.get(self.value() or "", {}))
+
+
+class MergedFilter(admin.SimpleListFilter):
+    """Entries that were merged into another are left out unless they are asked for."""
+
+    title = _("merged entries")
+    parameter_name = "merged"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("only", _("Only these")), ("with", _("With these"))]
+
+    def choices(self, changelist: Any) -> Any:
+        first, *rest = super().choices(changelist)
+        return [{**first, "display": _("Without these")}, *rest]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() == "with":
+            return queryset
+        return queryset.filter(merged_into__isnull=self.value() != "only")

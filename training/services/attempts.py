@@ -51,7 +51,7 @@ class ScoresRefused(Refused):
 
 
 @dataclass(slots=True)
-class _Training:
+class ScoreBook:
     """What the scores of one training are held against."""
 
     marks: Mapping[str, int | None]
@@ -91,12 +91,12 @@ def record_attempts(
     The training's row is held meanwhile: two sheets at once are counted one after the other.
     """
     training_session = TrainingSession.objects.select_for_update().get(pk=training_session.pk)
-    book = _open_training(training_session)
+    book = open_book(training_session)
     faults = {}
     attempts = []
     for place, score in enumerate(scores):
         number = book.numbers.get((score.enumerator.pk, score.part), 0) + 1
-        if fault := _fault(score, book) or _outdated(score, number):
+        if fault := " ".join(faults_of(score, book).values()) or _outdated(score, number):
             faults[place] = fault
             continue
         book.numbers[score.enumerator.pk, score.part] = number
@@ -119,7 +119,7 @@ def correct_attempt(
         raise Refused(_("The check of a corrective task is not corrected: record another."), code="is_a_check")
     if not note.strip():
         raise Refused(_("Say why the result is corrected."), code="reason_missing")
-    book = _open_training(attempt.training_session)
+    book = open_book(attempt.training_session)
     score = Score(attempt.enumerator, attempt.part, points, taken_on, out_of=out_of)
     if fault := _points_fault(score) or _day_fault(taken_on, book.first_day):
         raise Refused(fault, code="score_refused")
@@ -147,10 +147,11 @@ def _record_check(task: CorrectiveTask, score: Score, *, by: User | None) -> Tes
         return attempt
 
 
-def _open_training(training_session: TrainingSession) -> _Training:
+def open_book(training_session: TrainingSession) -> ScoreBook:
+    """Read once for many scores: three queries."""
     counted = TestAttempt.objects.filter(training_session=training_session).order_by()
     seats = Enrolment.objects.filter(training_session=training_session, status__in=SEATED)
-    return _Training(
+    return ScoreBook(
         marks=pass_marks_of(training_session),
         first_day=training_session.half_days.order_by("day").values_list("day", flat=True).first(),
         seated=frozenset(seats.values_list("enumerator_id", flat=True)),
@@ -169,15 +170,21 @@ def _attempt(score: Score, *, number: int, pass_mark: int, by: User | None, **of
     )  # fmt: skip
 
 
-def _fault(score: Score, book: _Training) -> str:
-    """Why the score cannot be written, in words; "": it can."""
-    if fault := _part_fault(score.part):
-        return fault
-    if book.marks[score.part] is None:
-        return _("This training has no such test: %(part)s.") % {"part": TestPart(score.part).label}
+def faults_of(score: Score, book: ScoreBook) -> dict[str, str]:
+    """Why the score cannot be written, in words, by what is wrong with it; empty: it can."""
+    part = _part_fault(score.part)
+    if not part and book.marks[score.part] is None:
+        part = _("This training has no such test: %(part)s.") % {"part": TestPart(score.part).label}
+    seat = ""
     if score.enumerator.pk not in book.seated:
-        return _("%(person)s has no seat in this training session.") % {"person": score.enumerator}
-    return _points_fault(score) or _day_fault(score.taken_on, book.first_day)
+        seat = _("%(person)s has no seat in this training session.") % {"person": score.enumerator}
+    found = {
+        "enumerator": seat,
+        "part": part,
+        "points": _points_fault(score),
+        "taken_on": _day_fault(score.taken_on, book.first_day),
+    }
+    return {what: sentence for what, sentence in found.items() if sentence}
 
 
 def _outdated(score: Score, number: int) -> str:

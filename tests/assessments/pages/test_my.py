@@ -14,7 +14,7 @@ from dtm_ops.accounts.models import User
 from locations.models import AdminUnit
 from tests.factories.assessments import RoundTargetFactory, make_submission
 from tests.factories.locations import AdminUnitFactory
-from tests.factories.training import EnumeratorFactory
+from tests.factories.training import CorrectiveTaskFactory, EnumeratorFactory
 from training.models import Certificate, Enumerator
 
 PRACTICE = "http://127.0.0.1:8001"
@@ -144,10 +144,11 @@ def test_my_work_asks_as_often_for_one_row_as_for_three(
         plan(days=days + 1)
         make_submission(plan(days=-days - 1).target, enumerator=enumerator, form=form)
         send_back(plan(days=-days - 10).target, enumerator, manager)
+        CorrectiveTaskFactory(enumerator=enumerator)
     client = signed_in(enumerator.user)
     client.get("/my/")
 
-    with django_assert_num_queries(17):
+    with django_assert_num_queries(18):
         client.get("/my/")
 
 
