@@ -164,8 +164,22 @@ class Held(models.TextChoices):
     KOBO = "kobo", _("Kobo user name")
     LOGIN = "login", _("login")
     RIGHT = "right", _("right")
-    TOKEN = "token", _("API token")  # noqa: S105  a kind of row, no secret
+    TOKEN = "token", _("API token")
 
 
 # What somebody else can take over.
 PASSED_ON = (Held.FOCUS_GROUP, Held.FORM_TO_COME, Held.RETURNED_FORM, Held.LEAD)
+
+
+class TimelineKind(models.TextChoices):
+    """What the page of a person tells about, and can be narrowed to."""
+
+    FIELDWORK = "fieldwork", _("focus groups")
+    FORM = "form", _("forms")
+    TRAINING = "training", _("training")
+    TEST = "test", _("tests")
+    CERTIFICATE = "certificate", _("certificates")
+    TASK = "task", _("corrective tasks")
+    ABSENCE = "absence", _("absences")
+    TEAM = "team", _("teams")
+    STATUS = "status", _("status")

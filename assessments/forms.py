@@ -1,5 +1,7 @@
 """Forms of the desk: what a step asks."""
 
+from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from django import forms
@@ -12,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from assessments.enums import AssignmentRole, ReturnReason
 from assessments.models import AssessmentRound, FocusGroupSession, KoboSubmission, RoundTarget, SessionAssignment
+from assessments.selectors.open_work import open_work, successors
 from assessments.services.assignments import required_version
 from dtm_ops.common.desk import AnyUser
 from dtm_ops.common.name_fields import NamesField, NamesWidget
@@ -168,3 +171,73 @@ class RegionRemarksForm(forms.ModelForm):
 
     def clean_remarks(self) -> dict[str, str]:
         return keep_other_languages(self, "remarks")
+
+
+# In the choice of who takes a row over: what was chosen for everything, and nobody.
+AS_ABOVE, NOBODY = "", "nobody"
+
+
+class LeaveForm(ReasonForm):
+    """The leave wizard's: the last day, why, and who takes over what. One field for each row that can be passed on."""
+
+    on = forms.DateField(
+        label=_("Last day of work"),
+        initial=timezone.localdate,
+        widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"),
+    )
+    to = forms.ModelChoiceField(
+        Enumerator.objects.none(), label=_("Who takes over"), required=False, empty_label=_("nobody")
+    )
+
+    field_order = ["on", "reason", "to"]
+
+    def __init__(self, data: Any = None, *, rows: Any, user: AnyUser) -> None:
+        super().__init__(data, rows=rows, user=user)
+        person = rows[0]
+        people = Enumerator.objects.visible_to(user).active().exclude(pk=person.pk).order_by("full_name")
+        everything: Any = self.fields["to"]
+        everything.queryset = people
+        self.people = {str(one.pk): one for one in people}
+        self.work = open_work(person, self._last_day())
+        for key, fitting in successors(self.work, self.people.values()).items():
+            self.fields[field_of(key)] = self._choice(fitting)
+
+    def _last_day(self) -> date:
+        try:
+            return self.fields["on"].clean(self.data.get("on")) if self.is_bound else timezone.localdate()
+        except forms.ValidationError:
+            return timezone.localdate()
+
+    def _choice(self, fitting: list[Enumerator]) -> forms.ChoiceField:
+        field = forms.ChoiceField(required=False)
+        fits = {one.pk for one in fitting}
+        others = [(str(one.pk), str(one)) for one in self.people.values() if one.pk not in fits]
+        groups = [
+            (_now("Fits"), [(str(one.pk), str(one)) for one in fitting]),
+            (_now("Would be refused"), others),
+        ]
+        field.choices = [
+            (AS_ABOVE, _now("as chosen above")),
+            (NOBODY, _now("nobody")),
+            *((label, found) for label, found in groups if found),
+        ]
+        return field
+
+    def choices(self) -> dict[str, Enumerator | None]:
+        """Of the rows that the page showed: one that came up since has no field in it, and is not guessed at."""
+        above = self.cleaned_data.get("to")
+        chosen = {}
+        for row in self.work.rows:
+            value = self.cleaned_data.get(field_of(row.key), AS_ABOVE)
+            if row.passes_on and field_of(row.key) in self.data:
+                chosen[row.key] = above if value == AS_ABOVE else self.people.get(value)
+        return chosen
+
+    def add_refusals(self, refused: Mapping[str, str]) -> None:
+        for row in self.work.rows:
+            if sentence := refused.get(row.key):
+                self.add_error(field_of(row.key) if row.passes_on else None, sentence)
+
+
+def field_of(key: str) -> str:
+    return f"to-{key}"

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.contrib import admin
+from django.contrib.contenttypes.models import ContentType
 from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -23,11 +24,14 @@ from rest_framework.throttling import UserRateThrottle
 from assessments.models import Indicator, KoboFormVersion
 from assessments.services.review import return_submission
 from dtm_ops.accounts.models import ApiToken, User, issue_token
-from dtm_ops.records.models import Notice, StatusChange
+from dtm_ops.records.models import Notice, Receipt, StatusChange
 from locations.models import UnitScope
 from tests.factories.locations import BoundaryFactory
-from tests.factories.training import EnumeratorFactory
+from tests.factories.training import CheckFactory, EnumeratorFactory, TeamFactory
 from tests.world import make_world
+from training.models import Absence, Course, Enumerator
+from training.services.invitation_mails import invitation_token
+from training.services.presence_links import presence_path
 
 pytestmark = pytest.mark.django_db
 
@@ -105,6 +109,9 @@ def table_pages(who: Names) -> dict[str, Rule]:
     """Import and export of a list."""
     return {
         "import_template": Rule(who, who),
+        # Of one's own import of a moment ago: of this row there is none.
+        "import_faults": Rule(beyond=who),
+        "import_receipt": Rule(beyond=who),
         "import": Rule(who, who),
         "process_import": Rule(NOBODY, who),
         "export": Rule(DESK, DESK),
@@ -113,7 +120,14 @@ def table_pages(who: Names) -> dict[str, Rule]:
 
 # Design, section 8.
 ADMIN: dict[str, Desk] = {
-    "locations_adminunit": Desk(add=ADMINISTRATOR, change=ADMINISTRATOR),
+    "locations_adminunit": Desk(
+        add=ADMINISTRATOR,
+        change=ADMINISTRATOR,
+        more={"export_csv": Rule(DESK), "export_xlsx": Rule(DESK)},
+    ),
+    "locations_boundary": Desk(
+        delete=ADMINISTRATOR, more={"import": Rule(ADMINISTRATOR, ADMINISTRATOR), "missing": Rule(DESK)}
+    ),
     "locations_unitscope": Desk(add=ADMINISTRATOR, change=ADMINISTRATOR, delete=ADMINISTRATOR),
     "accounts_user": Desk(
         view=ADMINISTRATOR,
@@ -128,16 +142,24 @@ ADMIN: dict[str, Desk] = {
     "training_enumerator": Desk(
         add=ROSTER,
         change=OWN_ROSTER,
-        verbs=dict.fromkeys(["set_aside", "let_go", "take_back"], OWN_ROSTER),
+        verbs=dict.fromkeys(["set_aside", "take_back", "leave"], OWN_ROSTER),
         more=table_pages(ROSTER),
     ),
+    "training_team": Desk(add=ROSTER, change=OWN_ROSTER, verbs={"hand_over": OWN_ROSTER}),
+    "training_absence": Desk(add=ROSTER, change=OWN_ROSTER, delete=OWN_ROSTER),
     "training_certificate": Desk(verbs={"revoke": OWN_ROSTER}),
+    "training_testattempt": Desk(verbs={"correct": OWN_ROSTER}),
+    "training_correctivetask": Desk(add=ROSTER, verbs=dict.fromkeys(["check", "cancel", "reopen"], OWN_ROSTER)),
     "training_formkind": Desk(row=DESK, add=ADMINISTRATOR, change=ADMINISTRATOR),
+    "training_course": Desk(row=DESK, add=ADMINISTRATOR, change=ADMINISTRATOR, verbs={"open": ROSTER}),
     "training_trainingsession": Desk(
         add=ROSTER,
         change=OWN_ROSTER,
-        verbs={"certify": OWN_ROSTER},
-        more={"attendance": Rule(OWN_DESK, OWN_ROSTER, names("other_coordinator"))},
+        verbs=dict.fromkeys(["enrol", "invite", "certify"], OWN_ROSTER),
+        more=dict.fromkeys(
+            ["attendance", "attendance_sheet", "attendance_import", "people", "agenda", "scores"],
+            Rule(OWN_DESK, OWN_ROSTER, names("other_coordinator")),
+        ),
     ),
     "assessments_assessmentround": Desk(
         row=DESK, add=ROUND, change=ROUND, verbs=dict.fromkeys(["open", "close"], ROUND)
@@ -198,12 +220,19 @@ ROUTES: dict[str, Rule] = {
     "my_work": Rule(ENUMERATORS),
     "open_form": Rule(OWN_ENUMERATOR, beyond=names("other_enumerator")),
     "edit_returned": Rule(OWN_ENUMERATOR, beyond=names("other_enumerator")),
+    "person": Rule(OWN_DESK | OWN_ENUMERATOR, beyond=names("other_coordinator", "other_enumerator")),
+    "person_receipt": Rule(OWN_DESK | OWN_ENUMERATOR, beyond=names("other_coordinator", "other_enumerator")),
     "current_coverage": Rule(DESK),
     "coverage": Rule(DESK),
     "coverage_targets": Rule(DESK),
     "current_report": Rule(DESK),
     "report": Rule(DESK),
     "report_region": Rule(OWN_DESK, beyond=names("other_coordinator")),
+    # Whoever has the link is the person, or is in the room.
+    "training_invitation": Rule(EVERYBODY, EVERYBODY),
+    "training_here": Rule(EVERYBODY, EVERYBODY),
+    "training_attendance": Rule(OWN_ROSTER, OWN_ROSTER, SIGNED_IN - OWN_ROSTER),
+    "training_sheet": Rule(OWN_ROSTER, beyond=SIGNED_IN - OWN_ROSTER),
     "choose_language": Rule(NOBODY, EVERYBODY),
     "health": Rule(EVERYBODY),
     "verify": Rule(EVERYBODY),
@@ -317,8 +346,11 @@ def walk(village, enumerator, other_village, sub_area, region, manager, stranger
     return_submission(world.submission, reviewer=manager, reason="other", text="Look again")
     world.form.web_form_url = "https://ee.example.org/x/form"
     world.form.save(update_fields=["web_form_url"])
+    attempt = CheckFactory(corrective_task__enumerator=enumerator)
     now = datetime(2023, 1, 1, tzinfo=UTC)
     issue_token(stranger, name="a program")
+    about = ContentType.objects.get_for_model(Enumerator)
+    receipt = Receipt.objects.create(kind="leave", subject_type=about, subject_id=enumerator.pk, title="Left")
     rows = {
         "adminunit": village.pk,
         "boundary": BoundaryFactory(unit=village).pk,
@@ -326,8 +358,13 @@ def walk(village, enumerator, other_village, sub_area, region, manager, stranger
         "user": stranger.pk,
         "apitoken": ApiToken.objects.get().pk,
         "enumerator": enumerator.pk,
+        "team": TeamFactory(unit=village).pk,
+        "absence": Absence.objects.create(enumerator=enumerator, first_day=now.date(), last_day=now.date()).pk,
         "certificate": world.certificate.pk,
         "formkind": sub_area.pk,
+        "testattempt": attempt.pk,
+        "correctivetask": attempt.corrective_task_id,
+        "course": Course.objects.create(code="baseline", names={"en": "Baseline"}).pk,
         "trainingsession": world.training_session.pk,
         "assessmentround": world.round.pk,
         "roundtarget": world.target.pk,
@@ -345,7 +382,13 @@ def walk(village, enumerator, other_village, sub_area, region, manager, stranger
     places = {
         "admin:view_on_site": {"content_type_id": 1, "object_id": 1},
         "admin:app_list": {"app_label": "training"},
+        "training_invitation": {"token": invitation_token(world.training_session.enrolments.get())},
+        "training_here": {"token": presence_path(world.training_session.half_days.get()).split("/")[-2]},
+        "training_attendance": {"code": world.training_session.code},
+        "training_sheet": {"code": world.training_session.code},
         "open_form": group,
+        "person": {"code": enumerator.code},
+        "person_receipt": {"code": enumerator.code, "pk": receipt.pk},
         "edit_returned": {"kobo_id": world.submission.kobo_id},
         "coverage": code,
         "coverage_targets": code,
@@ -458,11 +501,12 @@ def test_address_opens_to_whom_it_is_declared_and_to_nobody_else(
     assert not wrong, "\n".join(wrong)
 
 
-def test_nobody_reads_more_than_the_door_the_language_the_health_and_a_certificate_by_its_serial():
+def test_nobody_reads_more_than_the_door_the_language_the_health_and_what_a_serial_or_a_link_opens():
     """Static files are served by WhiteNoise, before any address."""
     open_to_all = {name for name, rule in ROUTES.items() if "anonymous" in rule.read | rule.write}
 
     assert open_to_all == {
         "login", "admin:login", "choose_language", "health", "verify", "verify_certificate",
+        "training_invitation", "training_here",
     }  # fmt: skip
     assert settings.MIDDLEWARE.count("django.contrib.auth.middleware.LoginRequiredMiddleware") == 1

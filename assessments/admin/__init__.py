@@ -4,6 +4,7 @@ from assessments.admin.assessment_round import AssessmentRoundAdmin
 from assessments.admin.focus_group_session import FocusGroupSessionAdmin
 from assessments.admin.kobo_form import KoboFormAdmin, KoboFormVersionAdmin, KoboServerAdmin
 from assessments.admin.kobo_submission import KoboSubmissionAdmin
+from assessments.admin.person import EnumeratorWithWorkAdmin
 from assessments.admin.round_target import RoundTargetAdmin
 from assessments.admin.status_change import StatusChangeAdmin
 from assessments.admin.sync_run import SyncRunAdmin
@@ -11,6 +12,7 @@ from assessments.admin.vocabulary import IndicatorAdmin
 
 __all__ = [
     "AssessmentRoundAdmin",
+    "EnumeratorWithWorkAdmin",
     "FocusGroupSessionAdmin",
     "IndicatorAdmin",
     "KoboFormAdmin",

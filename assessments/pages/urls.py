@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from assessments.pages import coverage, health, home, language, my, report
+from assessments.pages import coverage, health, home, language, my, person, report
 
 urlpatterns = [
     path("", home.show_home, name="home"),
@@ -15,6 +15,8 @@ urlpatterns = [
     path("reports/", home.show_current_round, name="current_report", kwargs={"page": "report"}),
     path("reports/<str:code>/", report.show_report, name="report"),
     path("reports/<str:code>/<str:unit_id>/", report.show_region_report, name="report_region"),
+    path("people/<str:code>/", person.show_person, name="person"),
+    path("people/<str:code>/receipts/<int:pk>/", person.show_receipt, name="person_receipt"),
     path("language/", language.choose_language, name="choose_language"),
     path("health/", health.show_health, name="health"),
 ]

@@ -121,12 +121,13 @@ class _Fitness:
                 (proof.form_kind_id, proof.major_version) == (kind, version or 1) and proof.is_valid_on(day)
                 for proof in self.certificates[person.pk]
             )
-            and not any(_clash(other, assignment) for other in self.busy[person.pk])
+            and not any(clash(other, assignment) for other in self.busy[person.pk])
             and not any(one.first_day <= day <= one.last_day for one in self.absences[person.pk])
         )
 
 
-def _clash(other: SessionAssignment, wanted: SessionAssignment) -> bool:
+def clash(other: SessionAssignment, wanted: SessionAssignment) -> bool:
+    """Whether the database refuses both for one person: the same focus group, or two at one time."""
     if other.focus_group_id == wanted.focus_group_id:
         return True
     times = (other.busy_from, other.busy_until, wanted.busy_from, wanted.busy_until)

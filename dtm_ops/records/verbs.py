@@ -106,7 +106,7 @@ class VerbAdmin(ScopedAdmin):
     change_form_template = "admin/change_form_verbs.html"
 
     def get_urls(self) -> list[URLPattern]:
-        own = path("<path:object_id>/do/<slug:name>/", self.admin_site.admin_view(self.verb_view), name=self._address())
+        own = path("<path:object_id>/do/<slug:name>/", self.admin_site.admin_view(self.verb_view), name=self._verb_address())
         return [own, *super().get_urls()]
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
@@ -221,7 +221,7 @@ class VerbAdmin(ScopedAdmin):
             old = getattr(row, self.seen_fields[0]) if self.seen_fields else ""
             raise TransitionNotAllowed(row, old=old, new="", meanwhile=True)
 
-    def _address(self) -> str:
+    def _verb_address(self) -> str:
         return f"{self.opts.app_label}_{self.opts.model_name}_verb"
 
 

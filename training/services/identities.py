@@ -53,9 +53,9 @@ def attach_identity(
     if kind == IdentityKind.LOGIN and user is None:
         raise Refused(_("A login names a user; everything else has a value."), code="no_user")
     if taken := holder_at_the_same_time(row):
-        raise _taken(taken)
+        raise taken(taken)
     write_or_refuse(
-        row.save, refusals={"identity_of_one_person_at_a_time": lambda: _taken(holder_at_the_same_time(row))}
+        row.save, refusals={"identity_of_one_person_at_a_time": lambda: taken(holder_at_the_same_time(row))}
     )
     return row
 
@@ -70,7 +70,7 @@ def end_identity(identity: EnumeratorIdentity, *, on: date) -> None:
         raise Refused(_("It has ended already."), code="ended")
     column = COLUMN_OF[IdentityKind(identity.kind)]
     person = Enumerator.objects.select_for_update(no_key=True).get(pk=identity.enumerator_id)
-    is_current = identity.valid_to is None and getattr(person, column) == (identity.user or identity.value)
+    is_current = is_in_use(identity)
     if is_current and on > timezone.localdate():
         raise Refused(_("That day is still to come: end it on its day."), code="day_to_come")
     if identity.valid_from is not None and identity.valid_from > on:
@@ -82,6 +82,13 @@ def end_identity(identity: EnumeratorIdentity, *, on: date) -> None:
         # After the row: the database closes only what is still open.
         setattr(person, column, None if column == "user" else "")
         person.save(update_fields=[column])
+
+
+def is_in_use(identity: EnumeratorIdentity) -> bool:
+    """Whether it is the one in the person's column, which the database keeps."""
+    column = COLUMN_OF[IdentityKind(identity.kind)]
+    now = getattr(identity.enumerator, column)
+    return identity.valid_to is None and now == (identity.user if column == "user" else identity.value)
 
 
 @transaction.atomic
@@ -129,7 +136,7 @@ def holder_at_the_same_time(row: EnumeratorIdentity) -> EnumeratorIdentity | Non
     return others.select_related("enumerator").first()
 
 
-def _taken(other: EnumeratorIdentity | None) -> Refused:
+def taken(other: EnumeratorIdentity | None) -> Refused:
     if other is None:  # gone again between the refusal and the look at it
         return Refused(_("This is another person's at the same time."), code="taken")
     return Refused(

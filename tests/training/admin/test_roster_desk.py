@@ -3,6 +3,7 @@
 from datetime import date
 
 import pytest
+from django.utils import timezone
 
 from dtm_ops.records.models import StatusChange
 from tests.factories.training import CertificateFactory, EnumeratorFactory, TrainingSessionFactory
@@ -70,7 +71,8 @@ def recorded():
 
 def posted(person, **changed):
     blank = {"email": "", "organisation": "", "contract_from": "", "contract_to": "", "kobo_username": ""}
-    inline = {"certificates-TOTAL_FORMS": 0, "certificates-INITIAL_FORMS": 0}
+    inlines = ("certificates", "memberships", "absences", "identities")
+    inline = {f"{name}-{count}_FORMS": 0 for name in inlines for count in ("TOTAL", "INITIAL")}
     known = {"code": person.code, "full_name": person.full_name, "sex": "female", "languages": "kk,ru"}
     return {**blank, **inline, **known, "home_unit": person.home_unit_id, "phone": "", **changed}
 
@@ -78,9 +80,10 @@ def posted(person, **changed):
 def test_person_is_set_aside_let_go_and_taken_back_with_a_reason(client, coordinator, enumerator):
     client.force_login(coordinator)
 
-    press(client, PEOPLE, enumerator, "set_aside", reason="On leave")
-    press(client, PEOPLE, enumerator, "let_go", reason="Moved away")
-    press(client, PEOPLE, enumerator, "take_back", reason="Came back")
+    today = timezone.localdate()
+    press(client, PEOPLE, enumerator, "set_aside", reason="On leave", since=today)
+    press(client, PEOPLE, enumerator, "leave", step="go", reason="Moved away", on=today)
+    press(client, PEOPLE, enumerator, "take_back", reason="Came back", since=today)
 
     assert changes() == [
         ("active", "inactive", "On leave"),
@@ -94,7 +97,7 @@ def test_wrong_person_changes_nobody(request, client, enumerator, role, status):
     client.force_login(request.getfixturevalue(role))
 
     answers = [
-        client.post(f"{PEOPLE}{enumerator.pk}/do/let_go/", {"confirmed": "1", "reason": "No"}),
+        client.post(f"{PEOPLE}{enumerator.pk}/do/set_aside/", {"confirmed": "1", "reason": "No"}),
         client.post(f"{PEOPLE}{enumerator.pk}/change/", posted(enumerator, full_name="Renamed")),
     ]
 
@@ -111,7 +114,9 @@ def test_bulk_action_names_those_who_cannot_take_the_step(client, coordinator, e
     preview = client.post(PEOPLE, chosen)
     assert (preview.context["possible"], preview.context["obstacles"]) == (1, [("not possible while it is “left”", 1)])
 
-    response = client.post(PEOPLE, {**chosen, "confirmed": "1", "reason": "On leave"}, follow=True)
+    response = client.post(
+        PEOPLE, {**chosen, "confirmed": "1", "reason": "On leave", "since": timezone.localdate()}, follow=True
+    )
     assert messages_of(response) == ["Set aside: done for 1 of 2. Skipped: 1 – not possible while it is “left”."]
     assert changes() == [("active", "inactive", "On leave")]
 
