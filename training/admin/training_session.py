@@ -1,16 +1,15 @@
-"""Training sessions: half-days, forms covered, who is enrolled; the attendance sheet; giving certificates."""
+"""Training sessions: half-days, forms covered, seats; enrolling, inviting, giving certificates."""
 
 from datetime import date
 from typing import Any
 
-from django.contrib import admin, messages
-from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied
-from django.db import transaction
-from django.db.models import Count, Max, Min, QuerySet, URLField
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django import forms
+from django.contrib import admin
+from django.db.models import Count, Exists, IntegerField, Max, Min, OuterRef, Q, QuerySet, Subquery, URLField
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -19,19 +18,24 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from dtm_ops.accounts.models import User
+from dtm_ops.common.badges import GOOD, INFO, QUIET, WAIT, badge
 from dtm_ops.common.desk import AnyUser, DeskRights, UnscopedTabularInline
 from dtm_ops.common.desk_sections import DeskSection
 from dtm_ops.common.errors import Refused
-from dtm_ops.records.verbs import Verb, VerbAdmin
+from dtm_ops.records.verbs import Verb
 from locations.permissions import has_desk
 from locations.querysets import scope_of
-from training.enums import AttendanceState
+from training.admin.filters import RegionFilter
+from training.admin.invite_verbs import ENROL, INVITE
+from training.admin.score_sheet import ScoreSheetPage
+from training.admin.training_pages import TrainingPages
+from training.enums import SEATED, EnrolmentStatus
 from training.forms import CertifyForm
-from training.models import Attendance, Enrolment, Enumerator, TrainedForm, TrainingHalfDay, TrainingSession
+from training.models import Certificate, Enrolment, TrainedForm, TrainingHalfDay, TrainingSession
 from training.permissions import can_run_training
 from training.selectors import why_not_certified
-from training.services.attendance import record_attendance
 from training.services.certification import certify_attendees
+from training.services.enrolment import enrol, fill_seats, refuse_too_few_seats
 
 
 def _may_run(user: AnyUser, training_session: Any = None) -> bool:
@@ -39,6 +43,19 @@ def _may_run(user: AnyUser, training_session: Any = None) -> bool:
 
 
 _INLINE_RIGHTS = DeskRights(view=has_desk, add=can_run_training, change=_may_run)
+
+
+class TrainingSessionForm(forms.ModelForm):
+    def clean_seats(self) -> int | None:
+        """The admin saves in a transaction: until its end nobody else takes a seat."""
+        seats: int | None = self.cleaned_data["seats"]
+        if self.instance.pk:
+            training = TrainingSession.objects.select_for_update(of=("self",)).get(pk=self.instance.pk)
+            try:
+                refuse_too_few_seats(training, seats)
+            except Refused as refused:
+                raise forms.ValidationError(str(refused)) from None
+        return seats
 
 
 def _certify(training_session: TrainingSession, *, user: User, issued_on: date, expires_on: date | None) -> str:
@@ -79,15 +96,11 @@ class FormsCovered(UnscopedTabularInline):
 
 
 class Enrolments(UnscopedTabularInline):
-    """The people within the reader's reach; others may be enrolled as well."""
+    """Who comes to a new training; later people are enrolled by the button, and stand on a page of their own."""
 
     rights = _INLINE_RIGHTS
     model = Enrolment
     autocomplete_fields = ["enumerator"]
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Enrolment]:
-        own = Enumerator.objects.visible_to(request.user)
-        return super().get_queryset(request).filter(enumerator__in=own).select_related("enumerator")
 
     def get_min_num(self, request: HttpRequest, obj: TrainingSession | None = None, **kwargs: Any) -> int:
         """A coordinator sees a training by own people in it: one without any would be lost from sight."""
@@ -97,20 +110,58 @@ class Enrolments(UnscopedTabularInline):
         return super().get_formset(request, obj, validate_min=True, **kwargs)
 
 
+class EnrolledRegionFilter(RegionFilter):
+    """Trainings with somebody at home there."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        chosen = self.value()
+        at_home = Enrolment.objects.filter(
+            training_session=OuterRef("pk"), enumerator__home_unit__path__startswith=chosen or ""
+        )
+        return queryset.filter(Exists(at_home)) if chosen else queryset
+
+
+class WhenFilter(admin.SimpleListFilter):
+    title = _("when")
+    parameter_name = "when"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("coming", _("Coming")), ("now", _("Going on")), ("over", _("Over"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        today = timezone.localdate()
+        chosen = {
+            "coming": Q(first_day__gt=today),
+            "now": Q(first_day__lte=today, last_day__gte=today),
+            "over": Q(last_day__lt=today),
+        }.get(self.value() or "")
+        return queryset if chosen is None else queryset.filter(chosen)
+
+
+def _number(rows: QuerySet[Any], *, of: str = "pk") -> Coalesce:
+    """How many rows of another table a training has; without a join, which would multiply the other counts."""
+    own = rows.filter(training_session=OuterRef("pk")).order_by().values("training_session")
+    counted = own.annotate(number=Count(of, distinct=True)).values("number")
+    return Coalesce(Subquery(counted), 0, output_field=IntegerField())
+
+
 @admin.register(TrainingSession)
-class TrainingSessionAdmin(VerbAdmin):
+class TrainingSessionAdmin(ScoreSheetPage, TrainingPages):
     desk_section = DeskSection.PEOPLE
     desk_order = 2
     rights = DeskRights(view=has_desk, add=can_run_training, change=_may_run)
     seen_fields = ()
+    form = TrainingSessionForm
     change_form_template = "admin/training/trainingsession/change_form.html"
     verbs = (
+        ENROL,
+        INVITE,
         Verb(
             name="certify",
             label=_("Give certificates"),
             hint=_(
-                "Everybody who was there in every half-day, and passed every test of the training, gets one for each form"
-                " covered. Nobody gets a second one."
+                "Everybody who was there in every half-day, and passed every test of the training, gets one for each"
+                " form covered. Nobody gets a second one."
             ),
             may=_may_run,
             act=_certify,
@@ -118,62 +169,50 @@ class TrainingSessionAdmin(VerbAdmin):
             in_list=False,
         ),
     )
-    list_display = ["title", "code", "shown_days", "shown_enrolled", "shown_certificates", "language", "trainer"]
-    list_filter = ["language", "trained_forms__form_kind"]
+    list_display = [
+        "title", "code", "shown_days", "shown_state", "shown_seats", "accepted", "waiting", "shown_certificates",
+        "language",
+    ]  # fmt: skip
+    list_filter = [WhenFilter, "course", "language", EnrolledRegionFilter, "trained_forms__form_kind"]
     search_fields = ["code", "title", "venue", "trainer"]
+    fields = [
+        "code", "course", "title", "language", "venue", "link", "trainer", "seats", "theory_pass_mark",
+        "practical_pass_mark",
+    ]  # fmt: skip
     inlines = [HalfDays, FormsCovered, Enrolments]
     formfield_overrides = {URLField: {"assume_scheme": "https"}}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        enrolled = Enrolment.objects.all()
         return (
             super()
             .get_queryset(request)
             .annotate(
                 first_day=Min("half_days__day"),
                 last_day=Max("half_days__day"),
-                enrolled=Count("enrolments", distinct=True),
-                certified=Count("certificates__enumerator", distinct=True),
+                seated_people=_number(enrolled.filter(status__in=SEATED)),
+                accepted_people=_number(enrolled.filter(status=EnrolmentStatus.ACCEPTED)),
+                waiting_people=_number(enrolled.filter(status=EnrolmentStatus.WAITING)),
+                certified_people=_number(Certificate.objects.all(), of="enumerator"),
             )
         )
 
-    def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(self.attendance_view)
-        return [
-            path("<path:object_id>/attendance/", view, name="training_trainingsession_attendance"),
-            *super().get_urls(),
-        ]
+    def get_inlines(self, request: HttpRequest, obj: TrainingSession | None = None) -> list[Any]:
+        return [HalfDays, FormsCovered] if obj else self.inlines
 
-    def attendance_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """One sheet: people within reach down, half-days across. A cell that nobody filled stays not recorded."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        training_session = self.get_object(request, unquote(object_id))
-        sheet = _Sheet(training_session, request.user)
-        may_write = can_run_training(request.user)
-        if request.method == "POST":
-            if not may_write:
-                raise PermissionDenied
-            try:
-                changed = sheet.save(request.POST)
-            except Refused as refused:
-                messages.error(request, str(refused))
-            else:
-                words = ngettext("%(count)s entry written.", "%(count)s entries written.", changed)
-                messages.success(request, words % {"count": changed})
-            return HttpResponseRedirect(request.path)
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "original": training_session,
-            "title": _("Attendance"),
-            "subtitle": str(training_session),
-            "half_days": sheet.half_days,
-            "rows": sheet.rows,
-            "states": AttendanceState.choices,
-            "may_write": may_write,
-            "back": reverse("admin:training_trainingsession_change", args=[training_session.pk]),
-        }
-        return TemplateResponse(request, "admin/training/trainingsession/attendance.html", context)
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        """People come in by the service: it counts the seats."""
+        if formset.model is not Enrolment:
+            super().save_formset(request, form, formset, change)
+            return
+        people = [row.enumerator for row in formset.save(commit=False)]
+        by = request.user if request.user.is_authenticated else None
+        enrol(form.instance, people, by=by)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        if "seats" in form.changed_data and change:
+            fill_seats(form.instance, by=request.user if request.user.is_authenticated else None)
 
     @admin.display(description=_("days"), ordering="first_day")
     def shown_days(self, row: Any) -> str:
@@ -182,57 +221,29 @@ class TrainingSessionAdmin(VerbAdmin):
         days = [date_format(row.first_day, "SHORT_DATE_FORMAT"), date_format(row.last_day, "SHORT_DATE_FORMAT")]
         return " – ".join(dict.fromkeys(days))
 
-    @admin.display(description=_("enrolled"), ordering="enrolled")
-    def shown_enrolled(self, row: Any) -> SafeString:
-        address = reverse("admin:training_trainingsession_attendance", args=[row.pk])
-        return format_html('<a href="{}">{}</a>', address, row.enrolled)
+    @admin.display(description=_("state"))
+    def shown_state(self, row: Any) -> SafeString:
+        today = timezone.localdate()
+        if row.first_day is None:
+            return badge(_("no days yet"), WAIT)
+        if row.last_day < today:
+            return badge(_("over"), QUIET)
+        return badge(_("coming"), INFO) if row.first_day > today else badge(_("going on"), GOOD)
 
-    @admin.display(description=_("people certified"), ordering="certified")
+    @admin.display(description=_("with a seat"), ordering="seated_people")
+    def shown_seats(self, row: Any) -> SafeString:
+        address = reverse("admin:training_trainingsession_people", args=[row.pk])
+        seats = f" / {row.seats}" if row.seats else ""
+        return format_html('<a href="{}">{}{}</a>', address, row.seated_people, seats)
+
+    @admin.display(description=_("accepted"), ordering="accepted_people")
+    def accepted(self, row: Any) -> int:
+        return int(row.accepted_people)
+
+    @admin.display(description=_("waiting"), ordering="waiting_people")
+    def waiting(self, row: Any) -> int:
+        return int(row.waiting_people)
+
+    @admin.display(description=_("people certified"), ordering="certified_people")
     def shown_certificates(self, row: Any) -> int:
-        return int(row.certified)
-
-
-class _Sheet:
-    """The attendance of a training session, as far as the user reaches."""
-
-    def __init__(self, training_session: TrainingSession, user: AnyUser) -> None:
-        self.half_days = list(training_session.half_days.all())
-        own = Enumerator.objects.visible_to(user)
-        self.enrolments = list(training_session.enrolments.filter(enumerator__in=own).select_related("enumerator"))
-        self.written = {
-            (one.enrolment_id, one.half_day_id): one.state
-            for one in Attendance.objects.filter(enrolment__in=self.enrolments)
-        }
-
-    @property
-    def rows(self) -> list[tuple[Enumerator, list[tuple[str, TrainingHalfDay, str]]]]:
-        return [
-            (
-                enrolment.enumerator,
-                [
-                    (_cell(enrolment, half_day), half_day, self.written.get((enrolment.pk, half_day.pk), ""))
-                    for half_day in self.half_days
-                ],
-            )
-            for enrolment in self.enrolments
-        ]
-
-    @transaction.atomic
-    def save(self, posted: Any) -> int:
-        """Writes the cells that differ from what is recorded. Returns how many."""
-        changed = 0
-        for half_day in self.half_days:
-            states = {
-                enrolment: state
-                for enrolment in self.enrolments
-                if (state := posted.get(_cell(enrolment, half_day), ""))
-                and state != self.written.get((enrolment.pk, half_day.pk))
-            }
-            if states:
-                record_attendance(half_day, states)
-            changed += len(states)
-        return changed
-
-
-def _cell(enrolment: Enrolment, half_day: TrainingHalfDay) -> str:
-    return f"state-{enrolment.pk}-{half_day.pk}"
+        return int(row.certified_people)

@@ -66,7 +66,7 @@ def invite(training_session: TrainingSession, *, by: User | None, at: datetime |
     now = at or timezone.now()
     training = _lock(training_session)
     _refuse_late(training, now)
-    waiting = _told_to_wait(training, now)
+    waiting = _told_to_wait(training)
     done = Invited(waiting=waiting)
     to_ask = training.enrolments.filter(status=EnrolmentStatus.ENROLLED).order_by("enrolled_at", "pk")
     asked = list(to_ask.select_related("enumerator__user"))
@@ -185,7 +185,7 @@ def _accept(
     # Behind those who wait already.
     also = {**also, "enrolled_at": now}
     change_status(enrolment, EnrolmentStatus.WAITING, allowed=ENROLMENT_STEPS, by=by, at=now, also=also)
-    tell_waiting(enrolment, now=now)
+    tell_waiting(enrolment)
 
 
 def _decline(
@@ -225,15 +225,15 @@ def _ask(enrolment: Enrolment, *, by: User | None, now: datetime) -> bool:
     """Whether a mail goes out."""
     was_waiting = enrolment.status == EnrolmentStatus.WAITING
     change_status(enrolment, EnrolmentStatus.INVITED, allowed=ENROLMENT_STEPS, by=by, at=now, also={"invited_at": now})
-    return tell_invited(enrolment, now=now, was_waiting=was_waiting)
+    return tell_invited(enrolment, was_waiting=was_waiting)
 
 
-def _told_to_wait(training: TrainingSession, now: datetime) -> int:
+def _told_to_wait(training: TrainingSession) -> int:
     """How many on the waiting list heard of it for the first time."""
     waiting = training.enrolments.filter(status=EnrolmentStatus.WAITING).select_related(
         "enumerator__user", "training_session"
     )
-    return sum(tell_waiting(enrolment, now=now) for enrolment in waiting)
+    return sum(tell_waiting(enrolment) for enrolment in waiting)
 
 
 def _remind(training: TrainingSession, begins: datetime, now: datetime) -> int:

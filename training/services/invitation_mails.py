@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from dtm_ops.common.site_address import absolute
 from dtm_ops.records.notices import queue_notice
 from training.models import Enrolment, Enumerator
+from training.selectors.invitations import invitation_key
 
 # A full stop: a colon is cut off by some messengers. Named by what it opens, so that it opens nothing else.
 _SIGNER: Final = Signer(sep=".", salt="training.invitation")
@@ -46,16 +47,16 @@ def language_of(person: Enumerator, *, fallback: str) -> str:
     return next(spoken, fallback)
 
 
-def tell_invited(enrolment: Enrolment, *, now: datetime, was_waiting: bool = False) -> bool:
+def tell_invited(enrolment: Enrolment, *, was_waiting: bool = False) -> bool:
     """False: no mailbox."""
     return _tell(
         enrolment,
-        key=f"invitation-{enrolment.pk}-{now:%Y%m%d%H%M%S}",
+        key=invitation_key(enrolment),
         kind="seat_free" if was_waiting else "invitation",
     )
 
 
-def tell_waiting(enrolment: Enrolment, *, now: datetime) -> bool:
+def tell_waiting(enrolment: Enrolment) -> bool:
     """Once for each time that the person came onto the list. False: no mailbox, or told already."""
     return _tell(enrolment, key=f"waiting-{enrolment.pk}-{enrolment.enrolled_at:%Y%m%d%H%M%S}", kind="waiting")
 
