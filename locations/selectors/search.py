@@ -113,12 +113,6 @@ def search_units(
     return list(answer.values())[:limit]
 
 
-def rank_units(found: Sequence[AdminUnit]) -> Case:
-    """An expression that orders rows of places as they were found."""
-    whens = [When(pk=unit.pk, then=Value(place)) for place, unit in enumerate(found)]
-    return Case(*whens, default=Value(len(whens)), output_field=IntegerField())
-
-
 def _find(question: Question) -> list[int]:
     """The keys of the places, best first. What costs more is asked only where the cheaper way found nothing good."""
     name = question.name

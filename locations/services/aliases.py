@@ -69,7 +69,7 @@ def spellings_of(unit_id: int, names: Mapping[str, str], short_names: Mapping[st
                 yield Spelling(unit_id, kind, language[:3], name.strip()[:NAME_LENGTH])
 
 
-def keep_old_names(unit: AdminUnit, before: Mapping[str, Mapping[str, str]], *, last_day: date) -> int:
+def keep_old_names(unit: AdminUnit, before: Mapping[str, Any], *, last_day: date) -> int:
     """After a place was renamed: what it was called (``before``: the columns ``names`` and ``short_names``) stays as an
     old name. A name spelt better is not a new name, and one that is in use again is not an old one.
     """

@@ -6,10 +6,23 @@ from django.utils import timezone
 from dtm_ops.accounts.models import User
 from locations.models import AdminUnit, Boundary, UnitScope
 from locations.permissions import forget_scope
+from locations.services import follow_names
 from tests.factories.accounts import UserFactory
 
 
-class CountryFactory(factory.django.DjangoModelFactory):
+class _FoundByName(factory.django.DjangoModelFactory):
+    """As the gazetteer's services leave a place: with the spellings by which it is found."""
+
+    class Meta:
+        abstract = True
+
+    @classmethod
+    def _after_postgeneration(cls, instance: AdminUnit, create: bool, results: object = None) -> None:
+        if create:
+            follow_names([instance])
+
+
+class CountryFactory(_FoundByName):
     class Meta:
         model = AdminUnit
         django_get_or_create = ["unit_id"]
@@ -21,7 +34,7 @@ class CountryFactory(factory.django.DjangoModelFactory):
     names = factory.LazyAttribute(lambda unit: {"en": "Kazakhstan", "ru": "Казахстан", "kk": "Қазақстан"})
 
 
-class AdminUnitFactory(factory.django.DjangoModelFactory):
+class AdminUnitFactory(_FoundByName):
     class Meta:
         model = AdminUnit
 

@@ -43,9 +43,10 @@ def queries_of(act):
 
 
 def posted(unit, **changes):
-    """What the form of a unit sends: the dates and texts as they are, and the changes."""
+    """What the form of a unit sends: the dates and texts as they are, no row of its tables, and the changes."""
+    tables = {f"aliases{number}-{word}_FORMS": "0" for number in ("", "-2") for word in ("TOTAL", "INITIAL")}
     names = {"names_en": unit.names.get("en", ""), "names_ru": unit.names.get("ru", ""), "names_kk": ""}
-    return {"code": unit.code, "unit_type": unit.unit_type, **names, **changes}
+    return {"code": unit.code, "unit_type": unit.unit_type, **tables, **names, **changes}
 
 
 def test_desk_opens_by_role_whatever_is_staff_says(client):
@@ -126,7 +127,8 @@ def test_change_keeps_names_in_languages_that_the_form_does_not_show(login, regi
 
 def test_new_place_is_added_with_its_path_and_a_wrong_one_is_refused_in_words(login, region):
     client = login("administrator")
-    new = {"code": "191", "unit_id": "191", "level": 2, "unit_type": "district", "names_en": "Konaev"}
+    tables = {f"aliases{number}-{word}_FORMS": "0" for number in ("", "-2") for word in ("TOTAL", "INITIAL")}
+    new = {"code": "191", "unit_id": "191", "level": 2, "unit_type": "district", "names_en": "Konaev", **tables}
 
     refused = client.post(f"{UNITS}add/", {**new, "valid_from": "2022-06-08", "valid_to": "2022-06-07"})
     assert refused.status_code == 200
