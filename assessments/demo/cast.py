@@ -11,10 +11,11 @@ from dtm_ops.accounts.models import User
 from locations.enums import Role
 from locations.models import AdminUnit, UnitScope
 from training.enums import AttendanceState, Sex
-from training.models import Enumerator, FormKind, TrainedForm, TrainingHalfDay, TrainingSession
+from training.models import Course, Enumerator, TrainingSession
 from training.services.attendance import record_attendance
 from training.services.certification import certify_attendees
-from training.services.enrolment import enrol
+from training.services.courses import open_training
+from training.services.enrolment import enrol, reply
 
 PASSWORD = "demo-2022"  # noqa: S105  told to everybody who starts the demonstration; never in production
 
@@ -35,13 +36,6 @@ TRAINING_DAYS = (date(2022, 11, 10), date(2022, 11, 11))
 
 _WOMEN = ("Aigerim", "Dana", "Gulnar", "Saule", "Madina", "Zarina", "Kamila", "Asel", "Togzhan", "Laura")
 _MEN = ("Arman", "Bolat", "Daniyar", "Erlan", "Kairat", "Marat", "Nurlan", "Ruslan", "Timur", "Yerbol")
-# The source report: day 1 the method, day 2 the form and its tool.
-_TOPICS = (
-    "Project objective and goals; DTM methodology and components",
-    "Advantages of migration data and its future use",
-    "Baseline Assessment: district and village forms",
-    "Data entry with KoboCollect; exercise",
-)
 
 
 def make_users(units: Mapping[str, AdminUnit], country: AdminUnit) -> dict[str, User]:
@@ -81,32 +75,43 @@ def make_people(units: Mapping[str, AdminUnit], users: Mapping[str, User]) -> li
 
 
 def hold_training(code: str, title: str, *, days: tuple[date, date], people: list[Enumerator]) -> TrainingSession:
-    """A two-day training on line that everybody attended in full, with certificates for both baseline forms."""
-    training, made = TrainingSession.objects.get_or_create(
-        code=code, defaults={"title": title, "language": "ru", "trainer": "Demo Trainer"}
+    """The two-day course on line: everybody accepted, attended in full and got certificates for both baseline forms."""
+    if found := TrainingSession.objects.filter(code=code).first():
+        return found
+    course = Course.objects.get(code="baseline-two-days")
+    training = open_training(
+        course, code=code, title=title, days=days, language="ru", trainer="Demo Trainer", seats=len(people)
     )
-    if not made:
-        return training
-    kinds = list(FormKind.objects.filter(code__in=("baseline_area", "baseline_sub_area")))
-    TrainedForm.objects.bulk_create(
-        TrainedForm(training_session=training, form_kind=kind, major_version=1) for kind in kinds
-    )
-    slots = [(day, part) for day in days for part in ("am", "pm")]
-    half_days = [
-        TrainingHalfDay.objects.create(training_session=training, day=day, part=part, topic=topic)
-        for (day, part), topic in zip(slots, _TOPICS, strict=True)
-    ]
-    enrol(training, people)
+    half_days = list(training.half_days.all())
+    enrol(training, people, at=half_days[0].opens_at - timedelta(days=9))
+    for enrolment in training.enrolments.all():
+        reply(enrolment, accepts=True, at=half_days[0].opens_at - timedelta(days=6))
     for half_day in half_days:
-        record_attendance(half_day, dict.fromkeys(training.enrolments.all(), AttendanceState.PRESENT))
-    for kind in kinds:
+        everybody = dict.fromkeys(training.enrolments.all(), AttendanceState.PRESENT)
+        record_attendance(half_day, everybody, at=half_day.closes_at)
+    for form in training.trained_forms.select_related("form_kind"):
         certify_attendees(
             training,
-            form_kind=kind,
-            major_version=1,
+            form_kind=form.form_kind,
+            major_version=form.major_version,
             issued_on=days[1],
             expires_on=days[1] + timedelta(days=365),
         )
+    return training
+
+
+def plan_training(code: str, *, first_day: date, people: list[Enumerator]) -> TrainingSession:
+    """A refresher still to come, with fewer seats than people: some wait, one has accepted, one cannot come."""
+    if found := TrainingSession.objects.filter(code=code).first():
+        return found
+    course = Course.objects.get(code="baseline-refresher")
+    training = open_training(
+        course, code=code, days=[first_day], language="ru", venue="Demo venue", trainer="Demo Trainer",
+        seats=len(people) - 3,
+    )  # fmt: skip
+    enrol(training, people)
+    for number, accepts in enumerate((True, False)):
+        reply(training.enrolments.get(enumerator=people[number]), accepts=accepts)
     return training
 
 

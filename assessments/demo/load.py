@@ -1,11 +1,11 @@
 """The demonstration, loaded through the real services. Idempotent; refused where fictitious people have no place."""
 
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 from django.utils.translation import gettext as _
 
-from assessments.demo.cast import TRAINING_DAYS, hold_training, make_people, make_users
+from assessments.demo.cast import TRAINING_DAYS, hold_training, make_people, make_users, plan_training
 from assessments.demo.figures import REGION_TOTALS
 from assessments.demo.kobo import demo_kobo
 from assessments.demo.practice_round import load_practice_round
@@ -14,6 +14,7 @@ from assessments.models import AssessmentRound
 from assessments.services.vocabulary import load_vocabulary
 from dtm_ops.common.errors import Refused
 from locations.models import AdminUnit
+from training.services.courses import load_courses
 
 
 def load_demo(*, kobo_state: Path, kobo_address: str, today: date) -> list[AssessmentRound]:
@@ -26,9 +27,11 @@ def load_demo(*, kobo_state: Path, kobo_address: str, today: date) -> list[Asses
     if country is None or len(regions) != len(REGION_TOTALS):
         raise Refused(_("Load the gazetteer first: manage.py load_gazetteer"), code="no_gazetteer")
     load_vocabulary()
+    load_courses()
     users = make_users({code: regions[code] for code in REGION_TOTALS}, country)
     people = make_people(regions, users)
     hold_training("2022-11-baseline", "Training on data collection (on line)", days=TRAINING_DAYS, people=people)
+    plan_training("coming-refresher", first_day=today + timedelta(days=14), people=people)
     with demo_kobo(kobo_state, address=kobo_address) as kobo:
         quarter = load_quarter(kobo, regions=regions, people=people, users=users)
         practice = load_practice_round(kobo, regions=regions, people=people, users=users, today=today)
