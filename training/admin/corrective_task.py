@@ -54,7 +54,7 @@ def _check(
         return _now("Passed with %(share)s: the task is done.") % {"share": percent_of(attempt)}
     return _now("Not passed, %(share)s of %(mark)s: the task stays open.") % {
         "share": percent_of(attempt),
-        "mark": f"{attempt.pass_mark} %",
+        "mark": f"{attempt.pass_mark}\N{NO-BREAK SPACE}%",
     }
 
 
@@ -108,7 +108,7 @@ class CorrectiveTaskAdmin(VerbAdmin):
         ),
         Verb(
             name="cancel",
-            label=_("Cancel"),
+            label=_("Cancel the task"),
             hint=_("The task is not needed any more. It stays in the list, with the reason."),
             may=_may_change,
             act=_cancel,

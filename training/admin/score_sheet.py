@@ -23,7 +23,7 @@ from training.enums import SEATED, TestPart
 from training.models import Enrolment, Enumerator, TestAttempt, TrainingSession
 from training.permissions import can_run_training
 from training.selectors.certification import pass_marks_of, percent_of
-from training.services.attempts import Score, ScoresRefused, record_attempts
+from training.services.attempts import Score, ScoresRefused, faults_of, open_book, record_attempts
 
 if TYPE_CHECKING:
     _ModelAdmin = admin.ModelAdmin[Any]
@@ -149,7 +149,7 @@ class ScoreSheetPage(_ModelAdmin):
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "original": training_session,
-            "title": _("Test results"),
+            "title": _("Test scores"),
             "subtitle": str(training_session),
             "sheet": sheet,
             "form": form,
@@ -169,6 +169,9 @@ class ScoreSheetPage(_ModelAdmin):
             return None
         scores = sheet.read(request.POST, form.cleaned_data)
         if sheet.has_faults:
+            book = open_book(sheet.training_session)
+            for cell, score in scores:
+                cell.fault = " ".join(faults_of(score, book).values())
             return None
         try:
             return len(record_attempts(sheet.training_session, [score for _cell, score in scores], by=request.user))

@@ -93,7 +93,7 @@ def share_of(attempt: TestAttempt) -> Decimal:
 
 def percent_of(attempt: TestAttempt) -> str:
     """Whole percent, cut and not rounded: 69.9 of 100 is no 70."""
-    return f"{int(share_of(attempt) * 100)} %"
+    return f"{int(share_of(attempt) * 100)}\N{NO-BREAK SPACE}%"
 
 
 def _failings(
@@ -112,5 +112,5 @@ def _failings(
         elif best is None:
             yield _("%(test)s: not taken") % {"test": label}
         else:
-            words = {"test": label, "best": percent_of(best), "mark": f"{best.pass_mark} %"}
+            words = {"test": label, "best": percent_of(best), "mark": f"{best.pass_mark}\N{NO-BREAK SPACE}%"}
             yield _("%(test)s: not passed, best result %(best)s, pass mark %(mark)s") % words

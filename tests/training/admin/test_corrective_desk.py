@@ -45,8 +45,8 @@ def test_task_is_raised_checked_and_closed_by_a_passed_check(client, coordinator
     failed, passed = (check(client, task, points, today) for points in ("69.5", "70"))
 
     task.refresh_from_db()
-    assert said(failed)[-1:] == ["Not passed, 69 % of 70 %: the task stays open."]
-    assert said(passed) == ["Passed with 70 %: the task is done."]
+    assert said(failed)[-1:] == ["Not passed, 69 % of 70 %: the task stays open."]
+    assert said(passed) == ["Passed with 70 %: the task is done."]
     assert (task.status, task.checks.count()) == ("done", 2)
 
 

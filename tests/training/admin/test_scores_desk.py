@@ -88,19 +88,19 @@ def test_sheet_shows_people_in_reach_with_a_seat_and_their_results(client, coord
     answer = client.get(address)
 
     shown = [(person.code, [cell.so_far for cell in cells]) for person, cells in answer.context["sheet"].rows]
-    assert shown == [("P0", ["50 %, 75 %", ""]), ("P1", ["", ""])]
+    assert shown == [("P0", ["50 %, 75 %", ""]), ("P1", ["", ""])]
     assert answer.context["form"].initial["taken_on"] == DAY
 
 
 def test_every_fault_stands_at_its_cell_and_what_was_typed_stays(client, coordinator, address, seats):
     client.force_login(coordinator)
 
-    nonsense = client.post(address, sheet({seats[0]: ("x", "40"), seats[1]: ("49", "12,5,1")}))
+    nonsense = client.post(address, sheet({seats[0]: ("x", "101"), seats[1]: ("49", "12,5,1")}))
     beyond = client.post(address, sheet({seats[0]: ("51", "40"), seats[1]: ("49", "100.5")}))
 
     assert cells_of(nonsense) == {
         ("P0", "theory"): ("x", "“x” is not a number"),
-        ("P0", "practical"): ("40", ""),
+        ("P0", "practical"): ("101", "Points lie between 0 and 100."),
         ("P1", "theory"): ("49", ""),
         ("P1", "practical"): ("12,5,1", "“12,5,1” is not a number"),
     }
@@ -219,6 +219,23 @@ def test_check_of_a_task_is_not_corrected(client, coordinator, village):
     page = client.get(f"{ATTEMPTS}{check.pk}/change/")
 
     assert page.context["obstacles"] == [("Correct", "it is the check of a corrective task: record another")]
+
+
+def test_list_is_narrowed_by_result_and_by_trainings_in_reach(client, coordinator, attempt, other_village):
+    far = TrainingSessionFactory(code="far", theory_pass_mark=50)
+    Enrolment.objects.create(training_session=far, enumerator=EnumeratorFactory(home_unit=other_village))
+    client.force_login(coordinator)
+
+    page = client.get(ATTEMPTS, {"result": "not"})
+    [offered] = [
+        one.lookup_choices
+        for one in page.context["cl"].filter_specs
+        if getattr(one, "parameter_name", "") == "training"
+    ]
+    passed = client.get(ATTEMPTS, {"result": "passed", "training": attempt.training_session.code})
+
+    assert (list(page.context["cl"].result_list), list(passed.context["cl"].result_list)) == ([], [attempt])
+    assert [code for code, _words in offered] == [attempt.training_session.code]
 
 
 def test_list_asks_the_same_number_of_queries_at_one_and_three_rows(

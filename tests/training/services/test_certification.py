@@ -242,7 +242,7 @@ def test_everybody_left_out_is_told_everything_that_is_missing(training, attend,
     assert [one.enumerator for one in made] == [people["passed"]]
     assert {person.code: reasons for person, reasons in why_not_certified(training, on=LAST_DAY).items()} == {
         "E1": ["missed, or not recorded: 10 Nov 2022 morning", "theory: not taken", "practical: not taken"],
-        "E2": ["theory: not passed, best result 69 %, pass mark 70 %", "practical: not taken"],
+        "E2": ["theory: not passed, best result 69 %, pass mark 70 %", "practical: not taken"],
         "E3": ["practical: passed only on 12 Nov 2022"],
         "E4": ["has no seat: declined", "practical: not taken"],
         "E5": ["has no seat: on the waiting list", "practical: not taken"],
