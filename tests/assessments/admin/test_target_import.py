@@ -59,13 +59,13 @@ def test_every_wrong_code_is_told_and_nothing_written(desk):
         "2022-Q4;195233000;baseline_sub_area;3;",
     )
 
-    assert answer.context["faults"] == [
-        ("2", "", "stands in the file twice"),
+    assert [(one.line, one.column, one.sentence) for one in answer.context["faults"]] == [
+        ("2", "", "stands in the file more than once: lines 2, 4"),
         ("3", "round", "there is no round “2099-Q1”"),
         ("3", "unit_id", "is missing"),
         ("3", "form_kind", "there is no form kind “village”"),
         ("3", "minimum_informants", "“many” is not a whole number"),
-        ("4", "", "stands in the file twice"),
+        ("4", "", "stands in the file more than once: lines 2, 4"),
     ]
     assert targets() == []
 
