@@ -22,7 +22,7 @@ from dtm_ops.common.desk import AnyUser
 from training.enums import SEATED, TestPart
 from training.models import Enrolment, Enumerator, TestAttempt, TrainingSession
 from training.permissions import can_run_training
-from training.selectors.certification import pass_marks_of, percent_of
+from training.selectors.certification import pass_marks_of, percent_of, why_not_certified
 from training.services.attempts import Score, ScoresRefused, faults_of, open_book, record_attempts
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ class ScoreSheet:
     user: AnyUser
     parts: list[str] = field(init=False)
     rows: list[tuple[Enumerator, list[Cell]]] = field(init=False)
+    missing: dict[Enumerator, list[str]] = field(init=False)
 
     def __post_init__(self) -> None:
         self.parts = [part for part, mark in pass_marks_of(self.training_session).items() if mark is not None]
@@ -88,6 +89,12 @@ class ScoreSheet:
             (one.enumerator, [_cell(one, part, taken.get((one.enumerator_id, part), [])) for part in self.parts])
             for one in enrolments
         ]
+        self.missing = why_not_certified(self.training_session)
+
+    @property
+    def shown_rows(self) -> list[tuple[Enumerator, list[Cell], list[str]]]:
+        """Each person with the cells, and what is missing for a certificate."""
+        return [(person, cells, self.missing.get(person, [])) for person, cells in self.rows]
 
     @property
     def usual_day(self) -> date:
@@ -155,6 +162,7 @@ class ScoreSheetPage(_ModelAdmin):
             "form": form,
             "heads": [(TestPart(part).label, pass_marks_of(training_session)[part]) for part in sheet.parts],
             "may_write": may_write,
+            "from_file": reverse("admin:training_testattempt_import"),
             "back": reverse("admin:training_trainingsession_change", args=[training_session.pk]),
         }
         return TemplateResponse(request, "admin/training/trainingsession/scores.html", context)

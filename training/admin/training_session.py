@@ -31,7 +31,7 @@ from training.admin.score_sheet import ScoreSheetPage
 from training.admin.training_pages import TrainingPages
 from training.enums import SEATED, EnrolmentStatus
 from training.forms import CertifyForm
-from training.models import Certificate, Enrolment, TrainedForm, TrainingHalfDay, TrainingSession
+from training.models import Certificate, Enrolment, Enumerator, TrainedForm, TrainingHalfDay, TrainingSession
 from training.permissions import can_run_training
 from training.selectors import why_not_certified
 from training.services.certification import certify_attendees
@@ -74,15 +74,19 @@ def _certify(training_session: TrainingSession, *, user: User, issued_on: date, 
         )
         count = ngettext("%(count)s certificate", "%(count)s certificates", len(given)) % {"count": len(given)}
         told.append(f"{form}: {count}")
-    return f"{'; '.join(told)}. {_left_out_in_words(training_session, on=issued_on)}"
+    return f"{'; '.join(told)}. {_left_out_in_words(training_session, on=issued_on, user=user)}"
 
 
-def _left_out_in_words(training_session: TrainingSession, *, on: date) -> str:
+def _left_out_in_words(training_session: TrainingSession, *, on: date, user: User) -> str:
+    """Those within the user's reach by name; of the others, how many."""
     left_out = why_not_certified(training_session, on=on)
     if not left_out:
         return _now("Everybody meets the rule.")
-    people = "; ".join(f"{person} – {', '.join(reasons)}" for person, reasons in left_out.items())
-    return _now("Without a certificate: %(people)s.") % {"people": people}
+    seen = set(Enumerator.objects.visible_to(user).filter(pk__in=[one.pk for one in left_out]))
+    people = [f"{person} – {', '.join(reasons)}" for person, reasons in left_out.items() if person in seen]
+    if len(seen) < len(left_out):
+        people.append(_now("outside your area: %(count)s") % {"count": len(left_out) - len(seen)})
+    return _now("Without a certificate: %(people)s.") % {"people": "; ".join(people)}
 
 
 class HalfDays(UnscopedTabularInline):

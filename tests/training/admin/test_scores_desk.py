@@ -90,6 +90,11 @@ def test_sheet_shows_people_in_reach_with_a_seat_and_their_results(client, coord
     shown = [(person.code, [cell.so_far for cell in cells]) for person, cells in answer.context["sheet"].rows]
     assert shown == [("P0", ["50 %, 75 %", ""]), ("P1", ["", ""])]
     assert answer.context["form"].initial["taken_on"] == DAY
+    missed = "missed, or not recorded: 10 Nov 2022 morning, 11 Nov 2022 morning"
+    assert [missing for _person, _cells, missing in answer.context["sheet"].shown_rows] == [
+        [missed, "practical: not taken"],
+        [missed, "theory: not taken", "practical: not taken"],
+    ]
 
 
 def test_every_fault_stands_at_its_cell_and_what_was_typed_stays(client, coordinator, address, seats):
