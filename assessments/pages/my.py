@@ -7,6 +7,7 @@ from django.conf import settings
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.utils import timezone
 from django.utils.translation import get_language
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -18,6 +19,8 @@ from assessments.selectors import own_work
 from assessments.services.kobo_editing import edit_address
 from locations.permissions import is_enumerator
 from training.models import Enumerator
+from training.selectors.invitations import coming_trainings
+from training.services.invitation_mails import invitation_path
 
 SENT_A_PAGE = 10
 
@@ -92,6 +95,7 @@ def _work_of(person: Enumerator, request: HttpRequest) -> Mapping[str, Any]:
         "to_send": [group for group in groups if group.is_over],
         "sent": own_work.with_places(page.object_list),
         "page": page,
+        "trainings": [(row, invitation_path(row)) for row in coming_trainings(person, on=timezone.localdate())],
         "certificates": own_work.own_certificates(person),
         "tasks": own_work.own_tasks(person),
     }

@@ -1,8 +1,9 @@
 """Questions about who was asked to a training session and what they said."""
 
 from dataclasses import dataclass
+from datetime import date
 
-from django.db.models import Q
+from django.db.models import Max, Min, Q
 
 from dtm_ops.records.models import Notice
 from locations.querysets import AnyUser
@@ -45,3 +46,14 @@ def invitation_list(training_session: TrainingSession, user: AnyUser) -> list[In
 def invitation_key(enrolment: Enrolment) -> str:
     """Of the notice that asked the person the last time; "" while nobody has."""
     return f"invitation-{enrolment.pk}-{enrolment.invited_at:%Y%m%d%H%M%S}" if enrolment.invited_at else ""
+
+
+def coming_trainings(person: Enumerator, *, on: date) -> list[Enrolment]:
+    """The person's trainings that are not over, with ``first_day`` and ``last_day``; also those declined, where the
+    mind may still be changed.
+    """
+    rows = Enrolment.objects.filter(enumerator=person).select_related("training_session")
+    dated = rows.annotate(
+        first_day=Min("training_session__half_days__day"), last_day=Max("training_session__half_days__day")
+    )
+    return list(dated.filter(last_day__gte=on).order_by("first_day", "pk"))

@@ -25,8 +25,12 @@ def invitation_token(enrolment: Enrolment) -> str:
     return _SIGNER.sign(str(enrolment.pk))
 
 
+def invitation_path(enrolment: Enrolment) -> str:
+    return reverse("training_invitation", args=[invitation_token(enrolment)])
+
+
 def invitation_address(enrolment: Enrolment) -> str:
-    return absolute(reverse("training_invitation", args=[invitation_token(enrolment)]))
+    return absolute(invitation_path(enrolment))
 
 
 def enrolment_of(token: str) -> Enrolment | None:

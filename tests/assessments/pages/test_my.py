@@ -1,9 +1,10 @@
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 from pytest_httpserver import HTTPServer
 
@@ -14,8 +15,10 @@ from dtm_ops.accounts.models import User
 from locations.models import AdminUnit
 from tests.factories.assessments import RoundTargetFactory, make_submission
 from tests.factories.locations import AdminUnitFactory
-from tests.factories.training import CorrectiveTaskFactory, EnumeratorFactory
+from tests.factories.training import CorrectiveTaskFactory, EnumeratorFactory, TrainingSessionFactory
 from training.models import Certificate, Enumerator
+from training.services.enrolment import enrol
+from training.services.invitation_mails import invitation_path
 
 PRACTICE = "http://127.0.0.1:8001"
 Plan = Callable[..., FocusGroupSession]
@@ -148,7 +151,7 @@ def test_my_work_asks_as_often_for_one_row_as_for_three(
     client = signed_in(enumerator.user)
     client.get("/my/")
 
-    with django_assert_num_queries(18):
+    with django_assert_num_queries(19):
         client.get("/my/")
 
 
@@ -281,3 +284,16 @@ def test_sent_forms_come_ten_a_page(enumerator: Enumerator, target: RoundTarget,
     pages = [client.get("/my/").context["sent"], client.get("/my/?page=2").context["sent"]]
 
     assert [[form.submission.kobo_id for form in page] for page in pages] == [[*range(12, 2, -1)], [2, 1]]
+
+
+def test_my_work_leads_to_the_trainings_to_come(enumerator: Enumerator, signed_in: SignIn) -> None:
+    today = timezone.localdate()
+    for title, days in (("Long over", -30), ("Still to come", 9)):
+        training = TrainingSessionFactory(title=title)
+        training.half_days.create(day=today + timedelta(days=days), part="am")
+        enrol(training, [enumerator])
+
+    page = signed_in(enumerator.user).get("/my/").content.decode()
+
+    assert ("Long over" in page, "Still to come" in page) == (False, True)
+    assert f'href="{invitation_path(enumerator.enrolments.latest("pk"))}"' in page

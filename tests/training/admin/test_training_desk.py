@@ -86,6 +86,7 @@ def test_training_is_opened_from_a_course_with_its_people(client, coordinator, v
 
     training = TrainingSession.objects.get()
     assert messages_of(answer) == ["Opened: Базалық бағалау, екі күн"]
+    assert f'<a href="{SESSIONS}{training.pk}/change/">' in answer.content.decode()
     assert [(one.day, one.part) for one in training.half_days.all()] == [
         (date(2023, 1, 10), "am"), (date(2023, 1, 10), "pm"), (date(2023, 1, 11), "am"), (date(2023, 1, 11), "pm"),
     ]  # fmt: skip
