@@ -90,7 +90,7 @@ def record_attempts(
 
     The training's row is held meanwhile: two sheets at once are counted one after the other.
     """
-    training_session = TrainingSession.objects.select_for_update().get(pk=training_session.pk)
+    training_session = TrainingSession.objects.select_for_update(no_key=True).get(pk=training_session.pk)
     book = open_book(training_session)
     faults = {}
     attempts = []

@@ -39,7 +39,7 @@ def certify_attendees(
     for one another. Without ``expires_on`` the course says how long it holds. Refused while the training has no
     half-day, or one of them is still to come on ``issued_on``.
     """
-    training_session = TrainingSession.objects.select_for_update().get(pk=training_session.pk)
+    training_session = TrainingSession.objects.select_for_update(no_key=True).get(pk=training_session.pk)
     expires_on = expires_on or default_expiry(training_session, issued_on=issued_on)
     _check_may_certify(training_session, form_kind, major_version, issued_on=issued_on, expires_on=expires_on)
     certified = set(

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from tests.factories.training import CheckFactory, CorrectiveTaskFactory, EnumeratorFactory
+from tests.factories.training import CertificateFactory, CheckFactory, CorrectiveTaskFactory, EnumeratorFactory
 from training.models import CorrectiveTask, TestAttempt
 
 TASKS = "/admin/training/correctivetask/"
@@ -167,3 +167,37 @@ def test_certificate_page_leads_to_paper_and_public_page_and_says_who_revoked(cl
         assert wanted in page
     public = client.get(f"/verify/{certificate.serial}/").content
     assert (b"Revoked" in public, b"Copied answers" in public) == (True, False)
+
+
+def test_certificates_ask_the_same_number_of_queries_at_one_and_three_rows(
+    client, coordinator, village, django_assert_max_num_queries
+):
+    client.force_login(coordinator)
+    CertificateFactory(enumerator__home_unit=village)
+    client.get(CERTIFICATES)
+    with django_assert_max_num_queries(30) as one:
+        client.get(CERTIFICATES)
+    for _unused in range(2):
+        CertificateFactory(enumerator__home_unit=village)
+    with django_assert_max_num_queries(30) as three:
+        answer = client.get(CERTIFICATES)
+
+    assert (len(answer.context["cl"].result_list), len(one)) == (3, len(three))
+
+
+def test_list_tells_revoked_expired_and_valid_apart(client, coordinator, village, today):
+    yesterday = today - timedelta(days=1)
+    rows = {
+        "revoked": CertificateFactory(
+            enumerator__home_unit=village, revoked_on=today, revocation_reason="Copied", revoked_by=coordinator
+        ),
+        "expired": CertificateFactory(enumerator__home_unit=village, expires_on=yesterday),
+        "valid": CertificateFactory(enumerator__home_unit=village, expires_on=today),
+    }
+    client.force_login(coordinator)
+
+    page = client.get(f"{CERTIFICATES}?standing=not")
+
+    assert set(page.context["cl"].result_list) == {rows["revoked"], rows["expired"]}
+    admin = page.context["cl"].model_admin
+    assert [f">{word}<" in admin.shown_standing(row) for word, row in rows.items()] == [True, True, True]

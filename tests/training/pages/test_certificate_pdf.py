@@ -9,7 +9,7 @@ from django.utils import translation
 
 from dtm_ops.common.typesetting import render_pages, render_pdf
 from tests.factories.training import CertificateFactory, EnumeratorFactory
-from training.models import TrainingHalfDay
+from training.models import Certificate, TrainingHalfDay
 from training.pages.certificates import TEMPLATE
 from training.selectors.certificate_sheets import certificate_sheets, language_of
 
@@ -145,3 +145,14 @@ def test_typed_text_is_no_markup(certificate):
 def test_templates_use_no_package():
     for template in (Path(settings.BASE_DIR) / "templates").rglob("*.typ"):
         assert "@preview" not in template.read_text()
+
+
+def test_words_of_many_are_read_in_one_query(certificate, village, sub_area, django_assert_num_queries):
+    for _unused in range(2):
+        CertificateFactory(enumerator__home_unit=village, form_kind=sub_area)
+    rows = list(Certificate.objects.select_related("enumerator__user", "form_kind", "training_session"))
+
+    with django_assert_num_queries(1):
+        sheets(*rows[:1])
+    with django_assert_num_queries(1):
+        sheets(*rows)
