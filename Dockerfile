@@ -14,7 +14,8 @@ ENV PATH=/opt/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     DJANGO_SETTINGS_MODULE=dtm_ops.settings.production \
     STATIC_ROOT=/srv/static
-RUN groupadd --gid 10001 dtm && useradd --uid 10001 --gid dtm --no-create-home --home-dir /nonexistent dtm
+RUN groupadd --gid 10001 dtm && useradd --uid 10001 --gid dtm --no-create-home --home-dir /nonexistent dtm \
+ && install --directory --owner dtm --group dtm /srv/media
 COPY --from=packages /opt/venv /opt/venv
 WORKDIR /srv/dtm
 COPY manage.py ./

@@ -11,6 +11,7 @@ __all__ = [
     "AnyUser",
     "Scope",
     "can_change_gazetteer",
+    "can_propose_change",
     "can_view_gazetteer",
     "can_view_unit",
     "forget_scope",
@@ -57,3 +58,8 @@ def can_view_unit(user: AnyUser, unit: AdminUnit) -> bool:
 def in_reach(user: AnyUser, unit: AdminUnit) -> bool:
     """Whether rows of this place are the user's to see: as `ScopedQuerySet.visible_to`, people's own rows aside."""
     return scope_of(user).reaches(unit.path)
+
+
+def can_propose_change(user: AnyUser) -> bool:
+    """Whoever works in the field or with it: a proposal writes nothing into the gazetteer."""
+    return bool(scope_of(user).roles)

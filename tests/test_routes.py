@@ -8,13 +8,14 @@ import logging
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.contenttypes.models import ContentType
+from django.core.files.base import ContentFile
 from django.db import connection, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -25,7 +26,8 @@ from assessments.models import Indicator, KoboFormVersion
 from assessments.services.review import return_submission
 from dtm_ops.accounts.models import ApiToken, User, issue_token
 from dtm_ops.records.models import Notice, Receipt, StatusChange
-from locations.models import UnitScope
+from locations.models import GazetteerUpdate, UnitScope
+from locations.services.field_proposals import propose_field_change
 from tests.factories.locations import BoundaryFactory
 from tests.factories.training import CheckFactory, EnumeratorFactory, TeamFactory
 from tests.world import make_world
@@ -123,11 +125,18 @@ ADMIN: dict[str, Desk] = {
     "locations_adminunit": Desk(
         add=ADMINISTRATOR,
         change=ADMINISTRATOR,
+        verbs=dict.fromkeys(["close", "merge"], ADMINISTRATOR),
         more={"export_csv": Rule(DESK), "export_xlsx": Rule(DESK)},
     ),
     "locations_boundary": Desk(
         delete=ADMINISTRATOR, more={"import": Rule(ADMINISTRATOR, ADMINISTRATOR), "missing": Rule(DESK)}
     ),
+    "locations_gazetteerupdate": Desk(
+        row=DESK,
+        add=ADMINISTRATOR,
+        verbs=dict.fromkeys(["accept_open", "refuse_open"], ADMINISTRATOR),
+    ),
+    "locations_unitchange": Desk(add=DESK, verbs=dict.fromkeys(["accept", "refuse", "undo", "reopen"], ADMINISTRATOR)),
     "locations_unitscope": Desk(add=ADMINISTRATOR, change=ADMINISTRATOR, delete=ADMINISTRATOR),
     "accounts_user": Desk(
         view=ADMINISTRATOR,
@@ -142,13 +151,13 @@ ADMIN: dict[str, Desk] = {
     "training_enumerator": Desk(
         add=ROSTER,
         change=OWN_ROSTER,
-        verbs=dict.fromkeys(["set_aside", "take_back", "leave"], OWN_ROSTER),
-        more=table_pages(ROSTER),
+        verbs=dict.fromkeys(["set_aside", "take_back", "leave", "merge"], OWN_ROSTER),
+        more={**table_pages(ROSTER), "duplicates": Rule(DESK, ROSTER)},
     ),
     "training_team": Desk(add=ROSTER, change=OWN_ROSTER, verbs={"hand_over": OWN_ROSTER}),
     "training_absence": Desk(add=ROSTER, change=OWN_ROSTER, delete=OWN_ROSTER),
     "training_certificate": Desk(verbs={"revoke": OWN_ROSTER}),
-    "training_testattempt": Desk(verbs={"correct": OWN_ROSTER}),
+    "training_testattempt": Desk(verbs={"correct": OWN_ROSTER}, more=table_pages(ROSTER)),
     "training_correctivetask": Desk(add=ROSTER, verbs=dict.fromkeys(["check", "cancel", "reopen"], OWN_ROSTER)),
     "training_formkind": Desk(row=DESK, add=ADMINISTRATOR, change=ADMINISTRATOR),
     "training_course": Desk(row=DESK, add=ADMINISTRATOR, change=ADMINISTRATOR, verbs={"open": ROSTER}),
@@ -219,6 +228,9 @@ ROUTES: dict[str, Rule] = {
     "home": Rule(SIGNED_IN),
     "my_work": Rule(ENUMERATORS),
     "open_form": Rule(OWN_ENUMERATOR, beyond=names("other_enumerator")),
+    "my_places": Rule(ROLES),
+    "my_place_new": Rule(ROLES, ROLES),
+    "place_photo": Rule(OWN_DESK | OWN_ENUMERATOR, beyond=OTHERS),
     "edit_returned": Rule(OWN_ENUMERATOR, beyond=names("other_enumerator")),
     "person": Rule(OWN_DESK | OWN_ENUMERATOR, beyond=names("other_coordinator", "other_enumerator")),
     "person_receipt": Rule(OWN_DESK | OWN_ENUMERATOR, beyond=names("other_coordinator", "other_enumerator")),
@@ -351,9 +363,13 @@ def walk(village, enumerator, other_village, sub_area, region, manager, stranger
     issue_token(stranger, name="a program")
     about = ContentType.objects.get_for_model(Enumerator)
     receipt = Receipt.objects.create(kind="leave", subject_type=about, subject_id=enumerator.pk, title="Left")
+    photo = ContentFile(b"\xff\xd8\xff\xe0 a picture", name="sign.jpg")
+    seen = propose_field_change("closed", by=enumerator.user, unit=village, reason="Nobody lives there", photo=photo)
     rows = {
         "adminunit": village.pk,
         "boundary": BoundaryFactory(unit=village).pk,
+        "gazetteerupdate": GazetteerUpdate.objects.create(title="2024", effective_on=date(2024, 1, 1)).pk,
+        "unitchange": seen.pk,
         "unitscope": UnitScope.objects.get(user=enumerator.user).pk,
         "user": stranger.pk,
         "apitoken": ApiToken.objects.get().pk,
@@ -386,6 +402,7 @@ def walk(village, enumerator, other_village, sub_area, region, manager, stranger
         "training_here": {"token": presence_path(world.training_session.half_days.get()).split("/")[-2]},
         "training_attendance": {"code": world.training_session.code},
         "training_sheet": {"code": world.training_session.code},
+        "place_photo": {"pk": seen.pk},
         "open_form": group,
         "person": {"code": enumerator.code},
         "person_receipt": {"code": enumerator.code, "pk": receipt.pk},

@@ -131,6 +131,8 @@ TIME_ZONE = "Asia/Almaty"
 
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
+# Photos of what somebody saw. No address leads here: a view serves them to whoever may read the proposal.
+MEDIA_ROOT = BASE_DIR / "var" / "media"
 STATICFILES_DIRS = [BASE_DIR / "dtm_ops" / "static"]
 
 # --- background work

@@ -36,6 +36,8 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 STATIC_ROOT = Path(environment.text("STATIC_ROOT", default=str(STATIC_ROOT)))
+# One folder for all web hosts.
+MEDIA_ROOT = Path(environment.text("MEDIA_ROOT", default=str(MEDIA_ROOT)))
 
 SECURE_SSL_REDIRECT = environment.flag("SECURE_SSL_REDIRECT", default=True)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")

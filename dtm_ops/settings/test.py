@@ -35,6 +35,10 @@ CACHES = {
         "KEY_PREFIX": "dtm-ops-test",
     },
 }
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
 AXES_ENABLED = False
 WHITENOISE_AUTOREFRESH = True
 DEMO_ALLOWED = True

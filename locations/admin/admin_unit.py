@@ -144,6 +144,7 @@ class AdminUnitAdmin(DrawnPlace, ExportedPlaces, VerbAdmin):
         add=can_change_gazetteer,
         change=lambda user, unit: can_change_gazetteer(user),
     )
+    change_form_template = "admin/locations/adminunit/change_form.html"
     seen_fields = ("valid_to", "merged_into_id")
     verbs = (
         Verb(

@@ -20,6 +20,7 @@ class AdminUnitSerializer(serializers.ModelSerializer):
     # The metaclass takes it off the class: the parent of the serializer itself is not touched.
     parent = serializers.SerializerMethodField()  # type: ignore[assignment]
     predecessors = serializers.SerializerMethodField()
+    merged_into = serializers.SerializerMethodField()
 
     class Meta:
         model = AdminUnit
@@ -37,6 +38,7 @@ class AdminUnitSerializer(serializers.ModelSerializer):
             "iso_3166_2_former",
             "valid_from",
             "valid_to",
+            "merged_into",
             "predecessors",
             "latitude",
             "longitude",
@@ -49,6 +51,10 @@ class AdminUnitSerializer(serializers.ModelSerializer):
     def get_parent(self, unit: AdminUnit) -> str | None:
         """Unit id of the place above; null for the country."""
         return unit.parent.unit_id if unit.parent else None
+
+    def get_merged_into(self, unit: AdminUnit) -> str | None:
+        """Unit id of the place that this row was found to be the same as: use that one. Null: none."""
+        return unit.merged_into.unit_id if unit.merged_into else None
 
     def get_predecessors(self, unit: AdminUnit) -> list[str]:
         """Unit ids of the places, whole or in part, out of which this one came."""

@@ -37,7 +37,8 @@ class AdminUnitViewSet(ReadOnlyModelViewSet):
 
     def get_queryset(self) -> AdminUnitQuerySet:
         units = AdminUnit.objects.readable_by(self.request.user)
-        return units.select_related("parent").prefetch_related("predecessors").order_by("code", "unit_id")
+        units = units.select_related("parent", "merged_into").prefetch_related("predecessors")
+        return units.order_by("code", "unit_id")
 
     @extend_schema(
         summary="The places that the filters leave, as CSV or XLSX, with HXL tags under the header",

@@ -10,6 +10,7 @@ from typing import Any
 import pgtrigger
 from django.apps import apps
 from django.db import connection, models
+from django.db.models import Q
 from django.utils.text import get_text_list
 from django.utils.translation import gettext as _
 
@@ -123,9 +124,8 @@ class UnitWriting:
         """Spellings, the polygon and the rights go on with the place."""
         for alias in old.aliases.exclude(kind__in=OWN_KINDS):
             self.add_spelling(new, alias.name, language=alias.language, kind=alias.kind, valid_to=alias.valid_to)
-        for boundary in Boundary.objects.filter(unit=old):
+        for boundary in Boundary.objects.filter(Q(drawn_for=None) | Q(drawn_for__gte=new.valid_from), unit=old):
             boundary.pk, boundary.unit = None, new
-            boundary._state.adding = True
             self.add_row(boundary)
         for scope in old.scopes.all():
             self.add_row(UnitScope(user=scope.user, unit=new, role=scope.role))

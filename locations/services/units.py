@@ -12,7 +12,7 @@ from dtm_ops.accounts.models import User
 from dtm_ops.common.errors import Refused
 from dtm_ops.records.models import Receipt
 from locations.enums import AliasKind
-from locations.models import AdminUnit
+from locations.models import AdminUnit, AdminUnitAlias
 from locations.selectors.changes import below, merged_into, what_hangs_on
 from locations.services.gazetteer import lock_gazetteer
 from locations.services.unit_writes import ONE_DAY, UnitWriting, name_some
@@ -100,6 +100,7 @@ def _lines_of_what_stays(unit: AdminUnit) -> list[dict[str, str]]:
             "done": _("still point at this row"),
         }
         for model, count in what_hangs_on([unit])
+        if model is not AdminUnitAlias
     ]
 
 
