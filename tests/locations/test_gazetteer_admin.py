@@ -1,8 +1,11 @@
+from datetime import timedelta
+
 import pytest
 from django.contrib import admin
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from locations.models import AdminUnit, UnitScope
 from tests.factories.accounts import UserFactory
@@ -220,3 +223,73 @@ def test_right_is_taken_away_by_an_administrator(login, region):
     answer = login("administrator").post(reverse("admin:locations_unitscope_delete", args=[right.pk]), {"post": "yes"})
 
     assert (answer.status_code, UnitScope.objects.filter(pk=right.pk).count()) == (302, 0)
+
+
+def test_renamed_place_keeps_what_it_was_called_and_is_found_by_both(login, region):
+    client = login("administrator")
+    client.post(f"{UNITS}{region.pk}/change/", posted(region, names_en="Zhambyl region", names_ru="Жамбылская область"))
+
+    assert listed(client, q="Жамбыл") == listed(client, q="Almaty") == ["190000000"]
+    kept = region.aliases.filter(kind="old").values_list("language", "name", "valid_to")
+    yesterday = timezone.localdate() - timedelta(days=1)
+    assert sorted(kept) == [("en", "Almaty region", yesterday), ("ru", "Алматинская область", yesterday)]
+    region.refresh_from_db()
+    assert set(region.aliases.filter(kind="name").values_list("language", "name")) == set(region.names.items())
+
+    client.post(f"{UNITS}{region.pk}/change/", posted(region, names_en="Almaty region"))
+
+    assert not region.aliases.filter(kind="old", name="Almaty region").exists()
+    assert region.aliases.filter(kind="old", name="Zhambyl region").exists()
+
+
+def test_name_spelt_better_leaves_no_old_name(login, region):
+    login("administrator").post(f"{UNITS}{region.pk}/change/", posted(region, names_en="Almaty Region"))
+
+    assert not region.aliases.filter(kind="old").exists()
+
+
+def test_other_spelling_is_kept_by_hand_and_one_of_the_names_is_not_changed_so(login, region):
+    client = login("administrator")
+    own = region.aliases.get(kind="name", language="en")
+    row = {
+        "name": "Верненская область",
+        "language": "ru",
+        "kind": "old",
+        "valid_to": "",
+        "source": "",
+        "unit": region.pk,
+    }
+    new = {"aliases-TOTAL_FORMS": "1", **{f"aliases-0-{column}": value for column, value in row.items()}}
+
+    assert client.post(f"{UNITS}{region.pk}/change/", posted(region, **new)).status_code == 302
+    assert listed(client, q="vernenskaya") == ["190000000"]
+
+    forged = {"aliases-2-TOTAL_FORMS": "1", "aliases-2-INITIAL_FORMS": "1", "aliases-2-0-id": own.pk}
+    client.post(
+        f"{UNITS}{region.pk}/change/",
+        posted(region, **forged, **{"aliases-2-0-unit": region.pk, "aliases-2-0-name": "Forged"}),
+    )
+    kind = posted(region, **{**new, "aliases-0-name": "Other", "aliases-0-kind": "name"})
+    assert client.post(f"{UNITS}{region.pk}/change/", kind).status_code == 200
+    assert not region.aliases.filter(name__in=["Forged", "Other"]).exists()
+    assert region.aliases.filter(pk=own.pk, name="Almaty region").exists()
+
+
+@pytest.mark.parametrize(("role", "status"), [("manager", 403), ("coordinator", 403)])
+def test_other_spelling_is_kept_by_administrators_alone(login, region, role, status):
+    row = {"name": "Верненская область", "language": "ru", "kind": "old", "unit": region.pk}
+    new = {"aliases-TOTAL_FORMS": "1", **{f"aliases-0-{column}": value for column, value in row.items()}}
+
+    assert login(role, region).post(f"{UNITS}{region.pk}/change/", posted(region, **new)).status_code == status
+    assert not region.aliases.filter(kind="old").exists()
+
+
+def test_list_that_was_searched_costs_the_same_for_one_row_and_for_three(login, region):
+    client = login("coordinator", region)
+    AdminUnitFactory(parent=region, names={"en": "Abai"})
+    one = queries_of(lambda: client.get(UNITS, {"q": "Абай"}))
+    AdminUnitFactory.create_batch(2, parent=region, names={"en": "Abai"})
+
+    assert queries_of(lambda: client.get(UNITS, {"q": "Абай"})) == one
+    assert len(listed(client, q="Абай")) == 3
+    assert listed(client, q="Абай", o="3") == sorted(listed(client, q="Абай"))

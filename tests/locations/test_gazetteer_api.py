@@ -122,3 +122,31 @@ def test_list_costs_the_same_for_one_row_and_for_three(client, django_assert_num
         response = client.get("/api/v1/units/", {"level": 2})
 
     assert len(unit_ids(response)) == rows
+
+
+def test_search_is_blind_to_script_and_best_first_and_narrows_with_the_other_filters(client, district):
+    old = AdminUnitFactory(
+        code="191600000", parent=district.parent, valid_to="2022-06-07", names={"ru": "Капчагай", "kk": "Қапшағай"}
+    )
+    district.predecessors.add(old)
+    village = AdminUnitFactory(parent=district, names={"ru": "Конаевка"})
+    client.force_login(user_with("manager"))
+
+    def asked(**filters):
+        return unit_ids(client.get("/api/v1/units/", filters))
+
+    assert asked(search="Qonaev") == asked(search="конаев") == ["191000000", village.unit_id]
+    assert asked(search="Qonaev", level=3) == [village.unit_id]
+    assert asked(search="Kapchagay") == [old.unit_id]
+    assert asked(search="Kapchagay", on="2022-06-07") == [old.unit_id]
+    assert asked(search="Kapchagay", on="2022-06-08") == ["191000000"]
+    assert asked(search="Kapchagay", on="2022-06-08", level=3) == []
+    assert asked(search="  ") == asked()
+    assert asked(search="'%_\\") == []
+
+
+def test_search_stays_within_what_the_reader_sees(client, district):
+    AdminUnitFactory(names={"en": "Konaev"})
+    client.force_login(user_with("coordinator", district))
+
+    assert unit_ids(client.get("/api/v1/units/", {"search": "Қонаев"})) == [district.unit_id]
