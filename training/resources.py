@@ -458,7 +458,7 @@ class AttemptResource(TableResource):
         if training.pk not in self.books:
             self.books[training.pk] = open_book(training)
         # What could not be read is told already; something harmless stands for it while the rest is looked at.
-        harmless = {"points": Decimal(0), "out_of": Decimal(100), "taken_on": timezone.localdate()}
+        harmless: dict[str, Any] = {"points": Decimal(0), "out_of": Decimal(100), "taken_on": timezone.localdate()}
         score = replace(_score(instance), **{name: value for name, value in harmless.items() if name in errors})
         for column, sentence in faults_of(score, self.books[training.pk]).items():
             errors.setdefault(column, [ValidationError(sentence)])

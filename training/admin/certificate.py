@@ -72,7 +72,7 @@ class CertificateAdmin(VerbAdmin):
     )
     change_form_template = "admin/training/certificate/change_form.html"
     list_display = [
-        "serial", "enumerator", "form_kind", "major_version", "issued_on", "expires_on", "shown_standing", "shown_pdf",
+        "serial", "enumerator", "shown_form", "shown_standing", "expires_on", "shown_pdf", "issued_on",
     ]  # fmt: skip
     fields = [
         "serial", "enumerator", "form_kind", "major_version", "training_session", "issued_on", "expires_on",
@@ -85,6 +85,10 @@ class CertificateAdmin(VerbAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         return super().get_queryset(request).select_related("enumerator__home_unit", "form_kind")
+
+    @admin.display(description=_("form"), ordering="form_kind")
+    def shown_form(self, certificate: Certificate) -> str:
+        return f"{certificate.form_kind} {certificate.major_version}"
 
     @admin.display(description=_("PDF"))
     def shown_pdf(self, certificate: Certificate) -> SafeString:
