@@ -53,9 +53,13 @@ class Visitor:
         """Open a page; fails if it is wider than the window."""
         self.page.set_viewport_size({"width": width, "height": 844 if width < 600 else 900})
         self.page.goto(f"{self.address}{path}")
-        self._keep_picture(name or path, width)
-        assert self.page.evaluate("document.documentElement.scrollWidth") <= width, f"{path} is wider than {width} px"
+        self.look(name or path, width=width)
         return self.page
+
+    def look(self, name: str, *, width: int) -> None:
+        """At the page as it is now."""
+        self._keep_picture(name, width)
+        assert self.page.evaluate("document.documentElement.scrollWidth") <= width, f"{name} is wider than {width} px"
 
     def _keep_picture(self, name: str, width: int) -> None:
         folder = os.environ.get("DTM_SCREENSHOTS")
