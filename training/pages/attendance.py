@@ -1,8 +1,10 @@
 """Attendance on a phone: the trainer's list, and the page behind the QR code in the room."""
 
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 from axes.helpers import get_client_ip_address
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -16,14 +18,17 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from dtm_ops.common.errors import Refused
 from dtm_ops.common.qr import qr_svg
+from dtm_ops.common.typesetting import render_pdf
 from training.enums import AttendanceState
 from training.forms import PresenceForm
 from training.models import Enumerator, TrainingHalfDay, TrainingSession
 from training.pages.frame import ATTENDANCE_TONES, utc_offset
 from training.permissions import can_run_training
-from training.selectors.attendance import AttendanceSheet, attendance_sheet, half_day_to_show
+from training.selectors.attendance import AttendanceSheet, attendance_sheet, half_day_to_show, paper_sheet
 from training.services.attendance import EARLY, can_be_recorded, confirm_presence, not_begun_yet, record_attendance
 from training.services.presence_links import find_attendee, half_day_of, presence_path
+
+SHEET: Final = Path(settings.BASE_DIR) / "templates" / "training" / "sheet.typ"
 
 
 @never_cache
@@ -44,11 +49,12 @@ def show_attendance(request: HttpRequest, code: str) -> HttpResponse:
 
 @never_cache
 @require_safe
-def show_sheet(request: HttpRequest, code: str) -> HttpResponse:
-    """The sheet on paper: names down, half-days across, room to sign."""
+def print_sheet(request: HttpRequest, code: str) -> HttpResponse:
+    """The sheet on paper: names down, half-days across, room for a letter and a signature."""
     sheet = attendance_sheet(_training_or_404(request, code), request.user)
-    context = {"training": sheet.training_session, "half_days": sheet.half_days, "enrolments": sheet.enrolments}
-    return render(request, "training/sheet.html", context)
+    answer = HttpResponse(render_pdf(SHEET, paper_sheet(sheet)), content_type="application/pdf")
+    answer.headers["Content-Disposition"] = f'inline; filename="attendance-{code}.pdf"'
+    return answer
 
 
 @login_not_required

@@ -5,6 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
+from typing import Any
+
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 
 from locations.querysets import AnyUser
 from training.enums import SEATED
@@ -57,3 +61,21 @@ def half_day_to_show(
     """The one that goes on, else the last that has begun, else the first."""
     begun = [one for one in half_days if one.opens_at <= now]
     return half_day_at(half_days, now, early=early) or (begun[-1] if begun else next(iter(half_days), None))
+
+
+def paper_sheet(sheet: AttendanceSheet) -> dict[str, Any]:
+    """What the printed sheet says, in the reader's language."""
+    training = sheet.training_session
+    about = [training.venue, training.link, training.trainer]
+    return {
+        "language": get_language() or "en",
+        "title": f"{_('Attendance sheet')}: {training.title}",
+        "subtitle": " · ".join(filter(None, about)),
+        "guide": _("P present, L late, A absent: the letter in the narrow column, your signature beside it."),
+        "code": _("Code"),
+        "name": _("Name"),
+        "half_days": [str(half_day) for half_day in sheet.half_days],
+        "people": [{"code": one.enumerator.code, "name": one.enumerator.full_name} for one in sheet.enrolments],
+        "signature": _("Trainer, signature, date:"),
+        "footer": training.code,
+    }

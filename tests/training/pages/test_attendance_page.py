@@ -6,6 +6,7 @@ import pytest
 
 from tests.factories.training import EnumeratorFactory, TrainingSessionFactory
 from training.models import Attendance, TrainingHalfDay
+from training.selectors.attendance import attendance_sheet, paper_sheet
 from training.services.enrolment import enrol, reply
 from training.services.presence_links import WRONG_FOR_A_CODE, presence_path
 
@@ -145,7 +146,7 @@ def test_training_without_own_people_is_not_there(client, other_coordinator, tra
     training.enrolments.filter(enumerator=people[1]).delete()
     client.force_login(other_coordinator)
 
-    assert [client.get(page).status_code for page in (ADDRESS, "/training/2022-11/sheet/")] == [404, 404]
+    assert [client.get(page).status_code for page in (ADDRESS, "/training/2022-11/sheet.pdf")] == [404, 404]
 
 
 def test_code_is_on_the_screen_while_the_half_day_goes_on(client, coordinator, training, morning, people, time_machine):
@@ -162,9 +163,12 @@ def test_code_is_on_the_screen_while_the_half_day_goes_on(client, coordinator, t
 def test_sheet_to_print_has_a_row_a_person_and_a_column_a_half_day(client, coordinator, training, people):
     client.force_login(coordinator)
 
-    page = client.get("/training/2022-11/sheet/").content.decode()
+    answer = client.get("/training/2022-11/sheet.pdf")
+    data = paper_sheet(attendance_sheet(training, coordinator))
 
-    assert [page.count(words) for words in ("P0", "Person 2", "Person 1", "morning", "afternoon")] == [1, 1, 0, 1, 1]
+    assert (answer.headers["Content-Type"], answer.content[:5]) == ("application/pdf", b"%PDF-")
+    assert [(one["code"], one["name"]) for one in data["people"]] == [("P0", "Person 0"), ("P2", "Person 2")]
+    assert data["half_days"] == ["10 Nov 2022 morning", "10 Nov 2022 afternoon"]
 
 
 def test_list_costs_the_same_with_one_person_and_three(
