@@ -44,6 +44,7 @@ class OtherSpellingForm(forms.ModelForm):
     class Meta:
         model = AdminUnitAlias
         fields = ["name", "language", "kind", "valid_to", "source"]
+        widgets = {"language": forms.TextInput(attrs={"size": 4})}
 
     kind = forms.ChoiceField(
         label=_("Kind"),

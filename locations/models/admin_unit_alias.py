@@ -11,7 +11,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from dtm_ops.common.spelling import bare, fold, joined
+from dtm_ops.common.spelling import bare, fold
 from locations.enums import KIND_WORDS, AliasKind
 from locations.models.admin_unit import AdminUnit
 from locations.querysets import AdminUnitAliasQuerySet
@@ -33,7 +33,8 @@ class PlaceName:
 
     @property
     def key(self) -> str:
-        return joined(" ".join(self.words))[:KEY_LENGTH]
+        """The words in one piece, as `dtm_ops.common.spelling.joined` makes it."""
+        return (self.words[0] if len(self.words) == 1 else fold("".join(self.words)))[:KEY_LENGTH]
 
     @property
     def skeleton(self) -> str:
@@ -53,8 +54,9 @@ def read_name(text: str) -> PlaceName:
 def make_keys(name: str) -> dict[str, Any]:
     """The columns of `AdminUnitAlias` by which a spelling is found."""
     place = read_name(name)
+    key = place.key
     words = dict.fromkeys(bare(word)[:KEY_LENGTH] for word in place.words)
-    return {"search_key": place.key, "skeleton": place.skeleton, "words": list(words)}
+    return {"search_key": key, "skeleton": bare(key)[:KEY_LENGTH], "words": list(words)}
 
 
 @pghistory.track(exclude=["search_key", "skeleton", "words"])

@@ -35,18 +35,19 @@ COLUMNS: Final = ("unit", "kind", "name", "search_key", "words", *(f"unit__{colu
 
 
 class Fit(IntEnum):
-    CODE = 0
-    NAME = 1
-    NAME_BEGINS = 2
-    SKELETON = 3
-    SKELETON_BEGINS = 4
-    WORD = 5
-    PLACES_ABOVE = 6
-    SLIP = 7
+    CODE = 0  # the whole of it: then nothing else is meant
+    CODE_BEGINS = 1
+    NAME = 2
+    NAME_BEGINS = 3
+    SKELETON = 4
+    SKELETON_BEGINS = 5
+    WORD = 6
+    PLACES_ABOVE = 7
+    SLIP = 8
 
 
 # Whoever is answered so made no slip.
-GOOD: Final = (Fit.CODE, Fit.NAME, Fit.NAME_BEGINS, Fit.PLACES_ABOVE)
+GOOD: Final = (Fit.CODE, Fit.CODE_BEGINS, Fit.NAME, Fit.NAME_BEGINS, Fit.PLACES_ABOVE)
 
 
 class Found(NamedTuple):
@@ -65,10 +66,8 @@ class Question:
     on: date | None
     level: int | None
     limit: int
-
-    @property
-    def day(self) -> date:
-        return self.on or timezone.localdate()
+    # ``on``, else today.
+    day: date
 
     @property
     def is_narrow(self) -> bool:
@@ -104,7 +103,7 @@ def search_units(
     within = AdminUnit.objects.all() if units is None else units
     if user is not None:
         within = within.visible_to(user)
-    question = Question(" ".join(text.split()), read_name(text), within, on, level, limit)
+    question = Question(" ".join(text.split()), read_name(text), within, on, level, limit, on or timezone.localdate())
     keys = _find(question) if question.text else []
     answer: dict[int, AdminUnit] = {}
     while keys and len(answer) < limit:
@@ -117,7 +116,8 @@ def _find(question: Question) -> list[int]:
     """The keys of the places, best first. What costs more is asked only where the cheaper way found nothing good."""
     name = question.name
     found = list(_by_code(question)) if CODE.fullmatch(question.text) else []
-    found += _by_name(question) if name.words else []
+    if _best(found) > Fit.CODE and name.words:
+        found += _by_name(question)
     if len(name.words) > 1 and _best(found) > Fit.NAME:
         found += _by_places_above(question)
     if _best(found) not in GOOD and len(name.skeleton) >= LONG_ENOUGH:
@@ -133,10 +133,10 @@ def _by_code(question: Question) -> Iterator[Found]:
     start = question.text.upper() if question.text[:2].upper() == "KZ" else question.text
     begins = Q(*(Q((f"{column}__startswith", start)) for column in CODE_COLUMNS), _connector=Q.OR)
     units = AdminUnit.objects.filter(begins, question.reach("")).order_by("level", "code")[: question.limit * WEIGHED]
-    for unit in units.values("pk", "code", *UNIT):
+    for unit in units.values("pk", *CODE_COLUMNS, *UNIT):
         row = {"kind": AliasKind.NAME, **{f"unit__{column}": unit[column] for column in UNIT}}
-        exact = start in (unit["code"], unit["unit_id"])
-        yield Found(Fit.CODE, (not exact, *_rank(row, question)), unit["pk"])
+        whole = start in [unit[column] for column in CODE_COLUMNS]
+        yield Found(Fit.CODE if whole else Fit.CODE_BEGINS, _rank(row, question), unit["pk"])
 
 
 def _by_name(question: Question) -> Iterator[Found]:
@@ -148,7 +148,10 @@ def _by_name(question: Question) -> Iterator[Found]:
         Fit.SKELETON_BEGINS: Q(skeleton__startswith=skeleton),
         Fit.WORD: Q(words__contains=[bare(word) for word in question.name.words]),
     }
-    if len(skeleton) < LONG_ENOUGH:
+    if len(key) == 1:
+        # A letter alone begins a third of all names: it lists regions and districts.
+        fits = {Fit.NAME: Q(search_key=key), Fit.NAME_BEGINS: Q(search_key__startswith=key, unit__level__lte=2)}
+    elif len(skeleton) < LONG_ENOUGH:
         del fits[Fit.SKELETON_BEGINS]
     fit = Case(*(When(one, then=Value(int(name))) for name, one in fits.items()), output_field=IntegerField())
     rows = AdminUnitAlias.objects.filter(Q(*fits.values(), _connector=Q.OR), question.reach()).annotate(fit=fit)
@@ -169,10 +172,13 @@ def _distance(fit: int, key: str, other: str) -> int:
 def _by_slip(question: Question) -> Iterator[Found]:
     """One slip in the consonants, and the whole name not much further away than that."""
     name = question.name
+    most = max(1, len(name.key) // 3)
     rows = AdminUnitAlias.objects.filter(question.reach(), skeleton__in=near_misses(name.skeleton))
     for row in rows.order_by(*_order(question), "pk").values(*COLUMNS)[: question.limit * WEIGHED]:
+        if abs(len(row["search_key"]) - len(name.key)) > most:
+            continue
         away = distance(name.key, row["search_key"])
-        if away <= max(1, len(name.key) // 3):
+        if away <= most:
             yield Found(Fit.SLIP, (*_rank(row, question), away), row["unit"])
 
 
