@@ -137,6 +137,9 @@ class PlaceWidget(TextWidget):
         """Ids may begin with zeros: text, not a number."""
         return "" if value is None else str(value.unit_id)
 
+    def show(self, value: Any) -> str:
+        return "" if value is None else f"{value.name} ({value.unit_id})"
+
 
 def _sexes() -> dict[str, str]:
     words = {"f": Sex.FEMALE.value, "ж": Sex.FEMALE.value, "ә": Sex.FEMALE.value,

@@ -71,6 +71,10 @@ class TextWidget(widgets.Widget):
     def render(self, value: Any, obj: Any = None, **_options: Any) -> Any:
         return "" if value is None else str(value)
 
+    def show(self, value: Any) -> str:
+        """As a change is shown to a reader: as it is written out, unless that says little."""
+        return str(self.render(value))
+
 
 def _written(value: Any) -> str:
     """A number or a date of a spreadsheet, as it would be typed."""
@@ -396,7 +400,7 @@ class TableResource(resources.ModelResource):
         if self.is_new or import_validation_errors or self.key in self.twice:
             return False
         self.cells = tuple(
-            Cell(str(field.column_name), str(field.widget.render(old)), str(field.widget.render(new)))
+            Cell(str(field.column_name), field.widget.show(old), field.widget.show(new))
             for field, old in zip(self.present, self.before, strict=True)
             if (new := field.get_value(instance)) != old and not self._is_as_written(field, instance, old, new)
         )
@@ -434,7 +438,7 @@ class TableResource(resources.ModelResource):
             self.cells = tuple(
                 Cell(str(field.column_name), "", shown)
                 for field in self.present
-                if (shown := str(field.widget.render(field.get_value(instance))))
+                if (shown := field.widget.show(field.get_value(instance)))
             )
         change = Change(str(self.lines[self.number - 1]), str(instance), is_create, self.cells)
         self._digest.update(repr((self.key, is_create, self.cells)).encode())

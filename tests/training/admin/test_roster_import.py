@@ -404,7 +404,7 @@ def test_change_is_shown_with_old_and_new_value_and_leaves_a_receipt(desk, villa
                 ("code", "", "E12"),
                 ("full_name", "", "New"),
                 ("sex", "", "female"),
-                ("home_unit", "", "195233000"),
+                ("home_unit", "", "Zhandosov (195233000)"),
                 ("phone", "", "+77010000001"),
             ),
         ),
