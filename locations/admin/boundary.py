@@ -90,7 +90,8 @@ class BoundaryAdmin(ScopedAdmin):
     list_filter = ["unit__level", "licence", "drawn_for"]
     list_select_related = ["unit__parent"]
     search_fields = ["unit__code", "unit__unit_id", "unit__names__en", "unit__names__ru", "unit__names__kk", "source"]
-    fields = readonly_fields = ["unit", "drawn_for", "source", "licence", "shown_points", "imported_at"]
+    fields = ["unit", "drawn_for", "source", "licence", "shown_points", "imported_at"]
+    readonly_fields = ["unit", "drawn_for", "source", "licence", "shown_points", "imported_at"]
     list_per_page = 50
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:

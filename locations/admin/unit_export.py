@@ -1,6 +1,6 @@
 """The list of places as a file for other programs, with HXL tags under the header."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
@@ -11,13 +11,14 @@ from django.views.decorators.http import require_safe
 
 from dtm_ops.common.desk import ScopedAdmin
 from dtm_ops.common.exports import FORMATS, table_response
+from locations.querysets import AdminUnitQuerySet
 from locations.selectors.unit_table import unit_table
 
 LANGUAGES = [code for code, _name in settings.LANGUAGES]
 
 
 class ExportedPlaces(ScopedAdmin):
-    """Exports what is filtered and searched, in the order of the codes."""
+    """Exports what is filtered and searched, in the order of the list."""
 
     change_list_template = "admin/change_list_export.html"
 
@@ -38,7 +39,7 @@ class ExportedPlaces(ScopedAdmin):
     def export_view(self, request: HttpRequest, file_format: str) -> HttpResponse:
         if not self.has_view_permission(request):
             raise PermissionDenied
-        units = self.get_changelist_instance(request).get_queryset(request)
-        header, rows = unit_table(units.order_by("code", "unit_id"), LANGUAGES)
+        units = cast(AdminUnitQuerySet, self.get_changelist_instance(request).get_queryset(request))
+        header, rows = unit_table(units, LANGUAGES)
         name = f"places-{timezone.localdate():%Y-%m-%d}"
         return table_response(file_format, name=name, header=header, rows=rows)

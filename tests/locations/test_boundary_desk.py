@@ -192,3 +192,5 @@ def test_list_of_places_is_exported_as_filtered(login, region):
     assert '<a href="export.xlsx?level__exact=2">Export XLSX</a>' in page
     rows = [line.split(",")[:2] for line in lines.splitlines()]
     assert rows == [["unit_id", "code"], ["#loc+id", "#loc+code"], ["195200000", "195200000"]]
+    found = client.get("/admin/locations/adminunit/export.csv", {"q": "195200000"}).content.decode("utf-8-sig")
+    assert [line.split(",")[0] for line in found.splitlines()] == ["unit_id", "#loc+id", "195200000"]

@@ -116,6 +116,7 @@ def test_export_takes_the_filters_of_the_list_and_refuses_others(client, village
     assert exported() == ["000000000", "190000000", "195200000", "195233000", "195233000"]
     assert exported(on="2022-06-07", level=3) == ["195233000"]
     assert exported(parent="195200000", on="2022-06-08") == ["195233000"]
+    assert exported(search="Жандосов", on="2022-06-08") == ["195233000"]
     for asked, name in (({}, "format"), ({"format": "pdf"}, "format"), ({"format": "csv", "lvl": "1"}, "lvl")):
         response = client.get(EXPORT, asked)
         assert (response.status_code, list(response.json()["errors"])) == (400, [name])
