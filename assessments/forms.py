@@ -173,6 +173,20 @@ class RegionRemarksForm(forms.ModelForm):
         return keep_other_languages(self, "remarks")
 
 
+class MergeForm(ReasonForm):
+    """The page's own entry stays; the one that is chosen goes."""
+
+    drop = forms.ModelChoiceField(Enumerator.objects.none(), label=_("The entry that goes"))
+
+    field_order = ["drop", "reason"]
+
+    def __init__(self, data: Any = None, *, rows: Any, user: AnyUser) -> None:
+        super().__init__(data, rows=rows, user=user)
+        others = Enumerator.objects.visible_to(user).filter(merged_into=None).exclude(pk__in=[one.pk for one in rows])
+        field: Any = self.fields["drop"]
+        field.queryset = others.order_by("full_name", "code")
+
+
 # In the choice of who takes a row over: what was chosen for everything, and nobody.
 AS_ABOVE, NOBODY = "", "nobody"
 

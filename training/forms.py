@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 from django.contrib.postgres.forms import SimpleArrayField
+from django.core.exceptions import NON_FIELD_ERRORS
 from django.core.validators import RegexValidator
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -143,12 +144,15 @@ class PeriodForm(forms.ModelForm):
     def overlap(self) -> Refused | None:
         return None
 
-    def validate_constraints(self) -> None:
-        refused = None if self.errors else self.overlap()
+    def validate_unique(self) -> None:
+        """Django asks here after the constraints, of which an inline leaves out those of its own parent."""
+        super().validate_unique()
+        if set(self.errors) - {NON_FIELD_ERRORS}:
+            return
+        refused = self.overlap()
         if refused is not None:
+            self.errors.pop(NON_FIELD_ERRORS, None)
             self.add_error(None, str(refused))
-        else:
-            super().validate_constraints()
 
 
 class AbsenceForm(PeriodForm):
@@ -222,7 +226,8 @@ class PeriodFormSet(forms.BaseInlineFormSet):
         super().clean()
         seen: list[Any] = []
         for form in self.forms:
-            if not form.is_valid() or self._should_delete_form(form) or not (form.instance.pk or form.has_changed()):
+            goes = form.is_valid() and form.cleaned_data.get("DELETE")
+            if not form.is_valid() or goes or not (form.instance.pk or form.has_changed()):
                 continue
             row = form.instance
             if any(self.clash(row, other) and self.share_days(row, other) for other in seen):

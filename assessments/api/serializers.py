@@ -21,7 +21,15 @@ from assessments.models import (
     SyncRun,
 )
 from locations.api.serializers import NamesField
-from training.models import Certificate, Enumerator, FormKind, TrainedForm, TrainingHalfDay, TrainingSession
+from training.models import (
+    Certificate,
+    Enumerator,
+    FormKind,
+    TeamMembership,
+    TrainedForm,
+    TrainingHalfDay,
+    TrainingSession,
+)
 from training.permissions import can_change_roster
 
 
@@ -35,10 +43,13 @@ def code_of(field: str = "code", **options: Any) -> serializers.SlugRelatedField
 
 class EnumeratorSerializer(serializers.ModelSerializer):
     """A person of the roster. ``phone`` and ``email`` are null for readers who may not change the person's entry, the
-    person aside; blank: none is recorded.
+    person aside; blank: none is recorded. ``team`` is that of today. ``merged_into``: this entry was found to be the
+    same person as that one, whose address it leads to.
     """
 
     home_unit = code_of("unit_id")
+    team = serializers.SerializerMethodField()
+    merged_into = code_of()
     phone = serializers.SerializerMethodField()
     email = serializers.SerializerMethodField()
 
@@ -47,16 +58,21 @@ class EnumeratorSerializer(serializers.ModelSerializer):
         fields = [
             "code",
             "full_name",
+            "other_names",
             "sex",
             "languages",
             "home_unit",
             "phone",
             "email",
             "organisation",
+            "has_vehicle",
             "contract_from",
             "contract_to",
             "kobo_username",
+            "team",
             "status",
+            "status_since",
+            "merged_into",
         ]
         read_only_fields = fields
 
@@ -65,6 +81,11 @@ class EnumeratorSerializer(serializers.ModelSerializer):
 
     def get_email(self, person: Enumerator) -> str | None:
         return person.email if self._opens_contacts(person) else None
+
+    def get_team(self, person: Enumerator) -> str | None:
+        """``teams_today`` is prefetched by the view."""
+        memberships: list[TeamMembership] = getattr(person, "teams_today", [])
+        return next((one.team.code for one in memberships), None)
 
     def _opens_contacts(self, person: Enumerator) -> bool:
         reader = self.context["request"].user

@@ -3,10 +3,12 @@
 from typing import Any
 
 from django.db.models import Prefetch, QuerySet
-from django.utils import translation
+from django.urls import reverse
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from drf_spectacular.views import SpectacularAPIView
+from rest_framework import status
 from rest_framework.decorators import action
 from rest_framework.exceptions import NotFound
 from rest_framework.permissions import IsAuthenticated
@@ -34,7 +36,7 @@ from assessments.selectors.contracts import coverage_answer, report_answer
 from assessments.selectors.coverage import with_bucket
 from locations.api.permissions import HasDesk, HasRole
 from locations.models import AdminUnit
-from training.models import Certificate, Enrolment, Enumerator, FormKind, TrainingSession
+from training.models import Certificate, Enrolment, Enumerator, FormKind, TeamMembership, TrainingSession
 
 CODE = "[0-9A-Za-z_-]+"
 NUMBER = "[0-9]{1,18}"
@@ -94,7 +96,17 @@ class EnumeratorViewSet(ReadOnly):
     lookup_value_regex = CODE
 
     def get_queryset(self) -> QuerySet[Enumerator]:
-        return Enumerator.objects.visible_to(self.request.user).select_related("home_unit").order_by("code")
+        teams = TeamMembership.objects.on(timezone.localdate()).select_related("team")
+        seen = Enumerator.objects.visible_to(self.request.user).select_related("home_unit", "merged_into")
+        return seen.prefetch_related(Prefetch("memberships", queryset=teams, to_attr="teams_today")).order_by("code")
+
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """An entry that was merged leads to the one it was merged into."""
+        person = self.get_object()
+        if person.merged_into is not None:
+            address = reverse("enumerator-detail", args=[person.merged_into.code])
+            return Response(status=status.HTTP_302_FOUND, headers={"Location": address})
+        return Response(self.get_serializer(person).data)
 
 
 @extend_schema_view(

@@ -3,6 +3,7 @@
 from typing import Any
 from urllib.parse import urlencode
 
+from django.conf import settings
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
@@ -21,6 +22,7 @@ from training.models import Enumerator, TeamMembership
 from training.permissions import can_change_roster
 
 EVENTS_A_PAGE = 30
+_LANGUAGES = dict(settings.LANGUAGES)
 TONES = {EnumeratorStatus.ACTIVE: "ok", EnumeratorStatus.INACTIVE: "warn", EnumeratorStatus.LEFT: "bad"}
 
 
@@ -36,14 +38,17 @@ def show_person(request: HttpRequest, code: str) -> HttpResponse:
     page = Paginator(timeline(person, kind=kind), EVENTS_A_PAGE).get_page(request.GET.get("page"))
     today = timezone.localdate()
     memberships = TeamMembership.objects.on(today).filter(enumerator=person).select_related("team")
+    certificates = own_certificates(person, on=today)
     context = {
         "person": person,
         "tone": TONES[EnumeratorStatus(person.status)],
         "places": places_above([person.home_unit])[person.home_unit_id],
-        "languages": person.languages,
+        "languages": [_LANGUAGES.get(code, code) for code in person.languages],
         "contacts": person.user_id == request.user.pk or can_change_roster(request.user, person),
         "memberships": list(memberships),
-        "certificates": [one.certificate for one in own_certificates(person, on=today) if one.is_valid],
+        "certificates": sorted(
+            {f"{one.certificate.form_kind} {one.certificate.major_version}" for one in certificates if one.is_valid}
+        ),
         "absence": person.absences.on(today).first(),
         "desk": desk_address(request, person),
         "kinds": _kinds(kind),
@@ -62,7 +67,8 @@ def show_receipt(request: HttpRequest, code: str, pk: int) -> HttpResponse:
     """What one act did to the person's rows, to be read and printed."""
     person = _person_or_404(request, code)
     receipts = Receipt.objects.filter(subject_type__app_label="training", subject_type__model="enumerator")
-    receipt = get_object_or_404(receipts.select_related("by"), subject_id=person.pk, pk=pk)
+    people = [person.pk, *person.merged.values_list("pk", flat=True)]
+    receipt = get_object_or_404(receipts.select_related("by"), subject_id__in=people, pk=pk)
     return render(request, "assessments/person_receipt.html", {"person": person, "receipt": receipt})
 
 

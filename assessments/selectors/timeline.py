@@ -1,12 +1,11 @@
 """What happened with a person of the roster, in one line of time: training, certificates, work, absence, status."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from django.contrib.contenttypes.models import ContentType
-from django.db.models import Q
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
@@ -15,16 +14,14 @@ from assessments.enums import FocusGroupStatus, ReturnReason, ReviewStatus, Time
 from assessments.models import KoboSubmission, SessionAssignment
 from dtm_ops.records.models import Receipt, StatusChange
 from training.enums import AttendanceState, CorrectiveStatus, EnumeratorStatus
-from training.models import CorrectiveTask, Enrolment, Enumerator
+from training.models import Absence, Certificate, CorrectiveTask, Enrolment, Enumerator, TeamMembership, TestAttempt
 
 _REVIEWS = (ReviewStatus.APPROVED_FIRST, ReviewStatus.APPROVED, ReviewStatus.RETURNED, ReviewStatus.REJECTED)
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """``tone`` is a class of the stylesheet; ``row`` is what the line is about, for a link; without ``has_hour`` it is a
-    whole day.
-    """
+    """``tone``: a class of the stylesheet. ``row``: what the line is about, for a link. Without ``has_hour``: a day."""
 
     at: datetime
     kind: TimelineKind
@@ -36,7 +33,11 @@ class Event:
 
 
 def timeline(person: Enumerator, *, kind: str = "") -> list[Event]:
-    """Newest first; what is still to come stands on top. ``kind`` narrows. A constant number of queries."""
+    """Newest first; what is still to come stands on top. ``kind`` narrows. A constant number of queries.
+
+    What stayed with entries that were merged into this one is told here, too: it is the same person's.
+    """
+    people = [person.pk, *Enumerator.objects.filter(merged_into=person).values_list("pk", flat=True)]
     sources = {
         TimelineKind.FIELDWORK: _focus_groups,
         TimelineKind.FORM: _forms,
@@ -49,12 +50,12 @@ def timeline(person: Enumerator, *, kind: str = "") -> list[Event]:
         TimelineKind.STATUS: _status,
     }
     wanted = [read for one, read in sources.items() if kind in ("", one)]
-    events = [event for read in wanted for event in read(person)]
+    events = [event for read in wanted for event in read(people)]
     return sorted(events, key=lambda event: event.at, reverse=True)
 
 
-def _focus_groups(person: Enumerator) -> Iterator[Event]:
-    rows = SessionAssignment.objects.filter(enumerator=person)
+def _focus_groups(people: Sequence[int]) -> Iterator[Event]:
+    rows = SessionAssignment.objects.filter(enumerator__in=people)
     for row in rows.select_related("focus_group__target__unit", "focus_group__target__round"):
         group = row.focus_group
         words = [row.get_role_display(), group.target.round.code]
@@ -72,8 +73,8 @@ def _focus_groups(person: Enumerator) -> Iterator[Event]:
         yield Event(at, TimelineKind.FIELDWORK, title, ", ".join([*words, state]), tone, group, has_hour=True)
 
 
-def _forms(person: Enumerator) -> Iterator[Event]:
-    rows = KoboSubmission.objects.filter(enumerator=person).select_related("unit", "form__form_kind")
+def _forms(people: Sequence[int]) -> Iterator[Event]:
+    rows = KoboSubmission.objects.filter(enumerator__in=people).select_related("unit", "form__form_kind")
     forms = {row.pk: row for row in rows.defer("current_revision", "approved_revision")}
     for row in forms.values():
         state = _("deleted at Kobo") if row.deleted_at else _("a trial") if row.is_trial else ""
@@ -99,8 +100,8 @@ def _forms(person: Enumerator) -> Iterator[Event]:
         yield Event(step.at, TimelineKind.FORM, title, text, status.value, row, has_hour=True)
 
 
-def _trainings(person: Enumerator) -> Iterator[Event]:
-    rows = Enrolment.objects.filter(enumerator=person).select_related("training_session")
+def _trainings(people: Sequence[int]) -> Iterator[Event]:
+    rows = Enrolment.objects.filter(enumerator__in=people).select_related("training_session")
     for row in rows.prefetch_related("training_session__half_days", "attendances"):
         half_days = sorted(row.training_session.half_days.all(), key=lambda one: (one.day, one.part))
         states = {one.half_day_id: one for one in row.attendances.all()}
@@ -115,8 +116,8 @@ def _trainings(person: Enumerator) -> Iterator[Event]:
         yield Event(at, TimelineKind.TRAINING, title, text, tone, row.training_session)
 
 
-def _tests(person: Enumerator) -> Iterator[Event]:
-    rows = person.test_attempts.select_related("training_session", "corrective_task")
+def _tests(people: Sequence[int]) -> Iterator[Event]:
+    rows = TestAttempt.objects.filter(enumerator__in=people).select_related("training_session", "corrective_task")
     for row in rows:
         about = row.corrective_task or row.training_session
         title = _("Test, %(part)s, attempt %(number)s: %(result)s") % {
@@ -133,9 +134,9 @@ def _tests(person: Enumerator) -> Iterator[Event]:
         yield Event(_at(row.taken_on), TimelineKind.TEST, title, text, "ok" if row.passed else "bad", about)
 
 
-def _certificates(person: Enumerator) -> Iterator[Event]:
+def _certificates(people: Sequence[int]) -> Iterator[Event]:
     today, kind = timezone.localdate(), TimelineKind.CERTIFICATE
-    for row in person.certificates.select_related("form_kind", "training_session"):
+    for row in Certificate.objects.filter(enumerator__in=people).select_related("form_kind", "training_session"):
         name = {"kind": f"{row.form_kind} {row.major_version}"}
         given = _("Certificate for %(kind)s given") % name
         yield Event(_at(row.issued_on), kind, given, f"{row.serial} · {row.training_session}", "ok", row)
@@ -147,8 +148,8 @@ def _certificates(person: Enumerator) -> Iterator[Event]:
             yield Event(_at(over), kind, _("Certificate for %(kind)s expired") % name, row.serial, "warn", row)
 
 
-def _tasks(person: Enumerator) -> Iterator[Event]:
-    tasks = {row.pk: row for row in CorrectiveTask.objects.filter(enumerator=person)}
+def _tasks(people: Sequence[int]) -> Iterator[Event]:
+    tasks = {row.pk: row for row in CorrectiveTask.objects.filter(enumerator__in=people)}
     for row in tasks.values():
         text = _("%(reason)s Due on %(day)s.") % {"reason": f"{row.reason.rstrip('.')}.", "day": _day(row.due_on)}
         title = _("Corrective task: %(what)s") % {"what": row}
@@ -160,16 +161,16 @@ def _tasks(person: Enumerator) -> Iterator[Event]:
         yield Event(step.at, TimelineKind.TASK, title, step.text, "info", row, has_hour=True)
 
 
-def _absences(person: Enumerator) -> Iterator[Event]:
-    for row in person.absences.all():
+def _absences(people: Sequence[int]) -> Iterator[Event]:
+    for row in Absence.objects.filter(enumerator__in=people):
         title = _("Absent: %(kind)s") % {"kind": row.get_kind_display()}
         period = f"{_day(row.first_day)} – {_day(row.last_day)}"
         text = f"{period} · {row.note}" if row.note else period
         yield Event(_at(row.first_day), TimelineKind.ABSENCE, title, text, "quiet", row)
 
 
-def _teams(person: Enumerator) -> Iterator[Event]:
-    for row in person.memberships.select_related("team"):
+def _teams(people: Sequence[int]) -> Iterator[Event]:
+    for row in TeamMembership.objects.filter(enumerator__in=people).select_related("team"):
         began = _("Leads %(team)s") if row.is_lead else _("Member of %(team)s")
         yield Event(_at(row.valid_from), TimelineKind.TEAM, began % {"team": row.team}, "", "info", row.team)
         if row.valid_to is not None:
@@ -177,14 +178,14 @@ def _teams(person: Enumerator) -> Iterator[Event]:
             yield Event(_at(row.valid_to), TimelineKind.TEAM, ended % {"team": row.team}, "", "quiet", row.team)
 
 
-def _status(person: Enumerator) -> Iterator[Event]:
+def _status(people: Sequence[int]) -> Iterator[Event]:
     labels = dict(EnumeratorStatus.choices)
-    for step in StatusChange.objects.about(person).filter(field="status").select_related("by"):
+    about = {"subject_type": ContentType.objects.get_for_model(Enumerator), "subject_id__in": people}
+    for step in StatusChange.objects.filter(**about, field="status").select_related("by"):
         title = _("Status: %(old)s → %(new)s") % {"old": labels.get(step.old, "–"), "new": labels[step.new]}
         text = " · ".join(part for part in (step.text, str(step.by or "")) if part)
         yield Event(step.at, TimelineKind.STATUS, title, text, "warn", None, has_hour=True)
-    about = Q(subject_type=ContentType.objects.get_for_model(person), subject_id=person.pk)
-    for receipt in Receipt.objects.filter(about).select_related("by"):
+    for receipt in Receipt.objects.filter(**about).select_related("by"):
         text = _("Receipt with %(count)s rows") % {"count": len(receipt.lines)}
         yield Event(receipt.at, TimelineKind.STATUS, receipt.title, text, "info", receipt, has_hour=True)
 

@@ -93,8 +93,8 @@ def preview_leave(enumerator: Enumerator, *, on: date, reason: str, by: User, ch
 
 def _lock_people(enumerator: Enumerator, choices: Choices) -> Enumerator:
     keys = {enumerator.pk, *(one.pk for one in choices.values() if one is not None)}
-    people = Enumerator.objects.select_for_update(of=("self",), no_key=True).filter(pk__in=keys).order_by("pk")
-    return {one.pk: one for one in people.select_related("user")}[enumerator.pk]
+    people = Enumerator.objects.select_for_update(no_key=True).filter(pk__in=keys).order_by("pk")
+    return {one.pk: one for one in people}[enumerator.pk]
 
 
 def _lock_focus_groups(work: OpenWork) -> None:

@@ -106,8 +106,8 @@ class VerbAdmin(ScopedAdmin):
     change_form_template = "admin/change_form_verbs.html"
 
     def get_urls(self) -> list[URLPattern]:
-        own = path("<path:object_id>/do/<slug:name>/", self.admin_site.admin_view(self.verb_view), name=self._verb_address())
-        return [own, *super().get_urls()]
+        view = self.admin_site.admin_view(self.verb_view)
+        return [path("<path:object_id>/do/<slug:name>/", view, name=self._verb_address()), *super().get_urls()]
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         actions: dict[str, Any] = super().get_actions(request)

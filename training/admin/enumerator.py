@@ -98,7 +98,7 @@ class EnumeratorAdmin(PeriodsAdmin, TableAdmin, VerbAdmin):
     resource_classes = [EnumeratorResource]
     may_import = staticmethod(can_change_roster)
     find_receipt = staticmethod(import_receipt)
-    verbs = (
+    verbs: tuple[Verb, ...] = (
         status_verb(
             "set_aside",
             _("Set aside"),

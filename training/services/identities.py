@@ -52,8 +52,8 @@ def attach_identity(
     )
     if kind == IdentityKind.LOGIN and user is None:
         raise Refused(_("A login names a user; everything else has a value."), code="no_user")
-    if taken := holder_at_the_same_time(row):
-        raise taken(taken)
+    if other := holder_at_the_same_time(row):
+        raise taken(other)
     write_or_refuse(
         row.save, refusals={"identity_of_one_person_at_a_time": lambda: taken(holder_at_the_same_time(row))}
     )

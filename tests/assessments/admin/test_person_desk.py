@@ -196,3 +196,187 @@ def test_list_takes_the_same_number_of_queries_at_three_rows(
 
     with django_assert_num_queries(len(first)):
         client.get(PEOPLE)
+
+
+# --- one person, entered twice
+
+
+@pytest.fixture
+def twin(village):
+    return EnumeratorFactory(code="E90", full_name="Айгерим Демо", home_unit=village, phone="+77010000001")
+
+
+def test_pair_is_listed_and_merged_from_the_list(client, coordinator, enumerator, twin):
+    client.force_login(coordinator)
+
+    page = client.get(f"{PEOPLE}duplicates/")
+    assert [(pair.first.code, pair.second.code) for pair in page.context["pairs"]] == [("E01", "E90")]
+    form = client.get(f"{PEOPLE}{enumerator.pk}/do/merge/?with={twin.pk}").content.decode()
+    assert f'value="{twin.pk}" selected' in form
+
+    client.post(f"{PEOPLE}{enumerator.pk}/do/merge/", {"confirmed": "1", "drop": twin.pk, "reason": "One person"})
+
+    twin.refresh_from_db()
+    assert (twin.merged_into, twin.status, Receipt.objects.get().kind) == (enumerator, "left", "merge")
+    assert client.get(f"{PEOPLE}duplicates/").context["pairs"] == []
+    assert client.get(f"{PEOPLE}{twin.pk}/change/").headers["Location"] == f"{PEOPLE}{enumerator.pk}/change/"
+    assert client.get("/people/E90/").headers["Location"] == "/people/E01/"
+    assert client.get("/api/v1/enumerators/E90/").headers["Location"] == "/api/v1/enumerators/E01/"
+
+
+def test_pair_of_two_people_goes_from_the_list(client, coordinator, enumerator, twin):
+    client.force_login(coordinator)
+
+    client.post(f"{PEOPLE}duplicates/", {"pair": [enumerator.pk, twin.pk]})
+
+    assert (client.get(f"{PEOPLE}duplicates/").context["pairs"], Receipt.objects.get().kind) == ([], "two_people")
+
+
+@pytest.mark.parametrize(("who", "statuses"), [("manager", [200, 403, 403]), ("other_coordinator", [200, 404, 404])])
+def test_wrong_person_merges_nobody(request, client, enumerator, twin, who, statuses):
+    client.force_login(request.getfixturevalue(who))
+
+    answers = [
+        client.get(f"{PEOPLE}duplicates/"),
+        client.post(f"{PEOPLE}duplicates/", {"pair": [enumerator.pk, twin.pk]}),
+        client.post(f"{PEOPLE}{enumerator.pk}/do/merge/", {"confirmed": "1", "drop": twin.pk, "reason": "One"}),
+    ]
+
+    assert [answer.status_code for answer in answers] == statuses
+    assert (Receipt.objects.count(), Enumerator.objects.exclude(merged_into=None).count()) == (0, 0)
+
+
+def test_entry_out_of_reach_cannot_be_chosen_for_merging(client, coordinator, enumerator, other_village):
+    far = EnumeratorFactory(home_unit=other_village)
+    client.force_login(coordinator)
+
+    page = client.post(f"{PEOPLE}{enumerator.pk}/do/merge/", {"confirmed": "1", "drop": far.pk, "reason": "One"})
+
+    assert list(page.context["form"].errors) == ["drop"]
+    assert Receipt.objects.count() == 0
+
+
+# --- rows with days
+
+
+def inline(prefix, rows, initial=0):
+    counts = {f"{prefix}-TOTAL_FORMS": len(rows), f"{prefix}-INITIAL_FORMS": initial}
+    return {
+        **counts,
+        **{f"{prefix}-{number}-{name}": value for number, row in enumerate(rows) for name, value in row.items()},
+    }
+
+
+def posted(person, **inlines):
+    rows = {
+        name: inline(name, inlines.get(name, [])) for name in ("certificates", "memberships", "absences", "identities")
+    }
+    columns = {"code": person.code, "full_name": person.full_name, "sex": "female", "languages": "kk, ru"}
+    more = {"other_names": "Айгерим Демо, Aygerim", "has_vehicle": "on", "terms_of_reference": "ToR 7", "phone": ""}
+    return {
+        **columns,
+        **more,
+        "home_unit": person.home_unit_id,
+        **{k: v for row in rows.values() for k, v in row.items()},
+    }
+
+
+def errors_of(page):
+    return [
+        " ".join(sentence for sentences in form.errors.values() for sentence in sentences)
+        for formset in page.context["inline_admin_formsets"]
+        for form in formset.formset.forms
+        if form.errors
+    ]
+
+
+def test_attributes_teams_absences_and_identities_are_kept_on_the_persons_page(client, coordinator, enumerator, region):
+    team = TeamFactory(unit=region)
+    client.force_login(coordinator)
+
+    answer = client.post(
+        f"{PEOPLE}{enumerator.pk}/change/",
+        posted(
+            enumerator,
+            memberships=[{"team": team.pk, "valid_from": "2023-01-01", "is_lead": "on"}],
+            absences=[{"kind": "leave", "first_day": "2023-02-01", "last_day": "2023-02-03"}],
+            identities=[{"kind": "phone", "value": "8 701 000 00 07", "valid_to": "2022-12-31"}],
+        ),
+    )
+
+    assert answer.status_code == 302
+    enumerator.refresh_from_db()
+    assert (enumerator.other_names, enumerator.has_vehicle, enumerator.terms_of_reference) == (
+        ["Айгерим Демо", "Aygerim"], True, "ToR 7",
+    )  # fmt: skip
+    assert (enumerator.memberships.count(), enumerator.absences.count()) == (1, 1)
+    assert list(enumerator.identities.filter(kind="phone").values_list("value", flat=True)) == ["+77010000007"]
+
+
+def test_overlapping_days_are_told_beside_their_row(client, coordinator, enumerator, region):
+    first, second = TeamFactory(name="Team A", unit=region), TeamFactory(name="Team B", unit=region)
+    join_team(
+        first, EnumeratorFactory(full_name="Other Demo", code="E80"), valid_from=timezone.localdate(), is_lead=True
+    )
+    EnumeratorFactory(code="E81", full_name="Third Demo", kobo_username="theirs")
+    day = timezone.localdate().isoformat()
+    client.force_login(coordinator)
+
+    page = client.post(
+        f"{PEOPLE}{enumerator.pk}/change/",
+        posted(
+            enumerator,
+            memberships=[
+                {"team": first.pk, "valid_from": day, "is_lead": "on"},
+                {"team": second.pk, "valid_from": "2023-01-01", "valid_to": "2023-03-01"},
+                {"team": second.pk, "valid_from": "2023-02-01", "valid_to": "2023-04-01"},
+            ],
+            absences=[{"kind": "leave", "first_day": "2023-02-03", "last_day": "2023-02-01"}],
+            identities=[{"kind": "kobo", "value": "theirs"}, {"kind": "phone", "value": "12"}],
+        ),
+    )
+
+    assert [sentence.split(" on some")[0] for sentence in errors_of(page)] == [
+        "Other Demo (E80) leads Team A",
+        "The person is in a team, or the team has a lead,",
+        "The last day is before the first.",
+        "It is Third Demo (E81)'s at the same time: without dates.",
+        "“12” is not a phone number.",
+    ]
+    assert (enumerator.memberships.count(), enumerator.absences.count()) == (0, 0)
+
+
+def test_team_keeps_its_members_and_hands_over_its_lead(client, coordinator, enumerator, village, region):
+    team, other = TeamFactory(unit=region, name="Team A"), EnumeratorFactory(home_unit=village)
+    client.force_login(coordinator)
+    page = f"/admin/training/team/{team.pk}/"
+    rows = [{"enumerator": enumerator.pk, "valid_from": "2023-01-01", "is_lead": "on"}]
+    columns = {"code": team.code, "name": team.name, "unit": region.pk, "closed_on": ""}
+
+    client.post(f"{page}change/", {**columns, **inline("memberships", rows)})
+    client.post(f"{page}do/hand_over/", {"confirmed": "1", "to": other.pk, "on": "2023-07-01"})
+
+    rows = team.memberships.order_by("valid_from", "pk").values_list("enumerator__code", "is_lead", "valid_from")
+    assert [(code, lead, str(day)) for code, lead, day in rows] == [
+        ("E01", True, "2023-01-01"),
+        ("E01", False, "2023-07-01"),
+        (other.code, True, "2023-07-01"),
+    ]
+
+
+def test_overlapping_absence_is_told_on_its_own_page(client, coordinator, enumerator):
+    client.force_login(coordinator)
+    asked = {
+        "enumerator": enumerator.pk,
+        "kind": "leave",
+        "first_day": "2023-02-01",
+        "last_day": "2023-02-03",
+        "note": "",
+    }
+
+    answers = [client.post("/admin/training/absence/add/", asked) for _unused in range(2)]
+
+    assert [answer.status_code for answer in answers] == [302, 200]
+    (sentence,) = answers[1].context["adminform"].errors["__all__"]
+    assert sentence == "Aigerim Demo (E01) is absent on some of these days already: 1 Feb 2023 – 3 Feb 2023."
+    assert enumerator.absences.count() == 1

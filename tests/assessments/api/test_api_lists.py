@@ -7,29 +7,45 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from assessments.services.review import approve_submission
 from tests.factories.assessments import add_revision
 from tests.factories.locations import AdminUnitFactory
-from tests.factories.training import EnumeratorFactory
+from tests.factories.training import EnumeratorFactory, TeamFactory
 from tests.world import START, make_world
+from training.services.teams import join_team
 
 
 def test_enumerator_is_shown_whole(read, world, administrator):
     assert read(administrator, "enumerators/E01/") == {
         "code": "E01",
         "full_name": "Aigerim Demo",
+        "other_names": [],
         "sex": "female",
         "languages": ["kk", "ru"],
         "home_unit": "195233000",
         "phone": "",
         "email": "",
         "organisation": "",
+        "has_vehicle": False,
         "contract_from": None,
         "contract_to": None,
         "kobo_username": "",
+        "team": None,
         "status": "active",
+        "status_since": None,
+        "merged_into": None,
     }
+
+
+def test_person_is_shown_with_the_team_of_today(read, world, administrator, region):
+    for number, last in ((400, 200), (100, None)):
+        first = timezone.localdate() - timedelta(days=number)
+        until = timezone.localdate() - timedelta(days=last) if last else None
+        join_team(TeamFactory(code=f"team-of-{number}", unit=region), world.person, valid_from=first, valid_to=until)
+
+    assert read(administrator, "enumerators/E01/")["team"] == "team-of-100"
 
 
 def test_certificate_is_shown_whole(read, world, administrator):
