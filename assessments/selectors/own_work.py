@@ -12,6 +12,7 @@ from assessments.enums import FocusGroupStatus, ReturnReason, ReviewStatus, Roun
 from assessments.kobo.prefill import prefilled_address, prefilled_answers
 from assessments.models import FocusGroupSession, KoboForm, KoboSubmission, SessionAssignment
 from assessments.querysets import KoboSubmissionQuerySet
+from dtm_ops.common.zones import utc_offset
 from dtm_ops.records.models import StatusChange
 from locations.enums import REGION_LEVEL
 from locations.models import AdminUnit
@@ -38,7 +39,7 @@ class OwnFocusGroup:
     @property
     def offset(self) -> str:
         """``UTC+5``: which clock the time is read on."""
-        return _offset(self.focus_group.starts_at, self.zone) if self.focus_group.starts_at else ""
+        return utc_offset(self.focus_group.starts_at, self.zone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,10 +218,3 @@ def _forms_of(rows: Iterable[SessionAssignment]) -> dict[tuple[int, int], KoboFo
     rounds = {row.focus_group.target.round_id for row in rows}
     forms = KoboForm.objects.filter(round__in=rounds, is_active=True).select_related("server").order_by("pk")
     return {(form.round_id, form.form_kind_id): form for form in forms}
-
-
-def _offset(moment: datetime, zone: tzinfo) -> str:
-    shift = moment.astimezone(zone).utcoffset()
-    minutes = int(shift.total_seconds() // 60) if shift else 0
-    hours, rest = divmod(abs(minutes), 60)
-    return f"UTC{'-' if minutes < 0 else '+'}{hours}{f':{rest:02}' if rest else ''}"

@@ -141,6 +141,9 @@ class CourseAdmin(UnscopedAdmin, VerbAdmin):
     list_display = ["shown_name", "code", "shown_forms", "certificate_months", "shown_trainings", "is_offered"]
     list_filter = ["is_offered", "forms__form_kind"]
     search_fields = ["code", *(f"names__{code}" for code, _label in settings.LANGUAGES)]
+    fields = [
+        "code", "names", "description", "is_offered", "certificate_months", "theory_pass_mark", "practical_pass_mark",
+    ]  # fmt: skip
     inlines = [CourseForms, CourseBlocks]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:

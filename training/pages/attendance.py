@@ -19,10 +19,11 @@ from django.views.decorators.http import require_http_methods, require_safe
 from dtm_ops.common.errors import Refused
 from dtm_ops.common.qr import qr_svg
 from dtm_ops.common.typesetting import render_pdf
+from dtm_ops.common.zones import utc_offset
 from training.enums import AttendanceState
 from training.forms import PresenceForm
 from training.models import Enumerator, TrainingHalfDay, TrainingSession
-from training.pages.frame import ATTENDANCE_TONES, utc_offset
+from training.pages.frame import ATTENDANCE_TONES
 from training.permissions import can_run_training
 from training.selectors.attendance import AttendanceSheet, attendance_sheet, half_day_to_show, paper_sheet
 from training.services.attendance import EARLY, can_be_recorded, confirm_presence, not_begun_yet, record_attendance

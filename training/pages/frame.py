@@ -1,9 +1,6 @@
-"""What the pages of a training share: colours of states, the zone in words."""
+"""What the pages of a training share: the colours of states."""
 
-from datetime import datetime
 from typing import Final
-
-from django.utils import timezone
 
 from training.enums import AttendanceState, EnrolmentStatus
 
@@ -20,12 +17,3 @@ ATTENDANCE_TONES: Final[dict[str, str]] = {
     AttendanceState.LATE: "warn",
     AttendanceState.ABSENT: "bad",
 }
-
-
-def utc_offset(moment: datetime | None) -> str:
-    """Of the desk's zone on that day, e.g. "UTC+6"; "" without a moment."""
-    delta = timezone.localtime(moment).utcoffset() if moment else None
-    if delta is None:
-        return ""
-    hours, minutes = divmod(int(delta.total_seconds()) // 60, 60)
-    return f"UTC{hours:+d}" + (f":{minutes:02d}" if minutes else "")

@@ -12,9 +12,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from dtm_ops.common.errors import Refused
+from dtm_ops.common.zones import utc_offset
 from training.enums import SEATED, EnrolmentStatus
 from training.models import Attendance, Enrolment
-from training.pages.frame import ATTENDANCE_TONES, STATUS_TONES, utc_offset
+from training.pages.frame import ATTENDANCE_TONES, STATUS_TONES
 from training.selectors.attendance import half_day_at
 from training.selectors.invitations import place_in_line
 from training.services.attendance import EARLY, confirm_presence

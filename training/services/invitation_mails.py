@@ -11,6 +11,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from dtm_ops.common.site_address import absolute
+from dtm_ops.common.zones import utc_offset
 from dtm_ops.records.notices import queue_notice
 from training.models import Enrolment, Enumerator
 from training.selectors.invitations import invitation_key
@@ -75,10 +76,12 @@ def _tell(enrolment: Enrolment, *, key: str, kind: str) -> bool:
         return False
     language = language_of(person, fallback=training.language)
     with translation.override(language):
+        half_days = list(training.half_days.all())
         context = {
             "person": person,
             "training": training,
-            "half_days": training.half_days.all(),
+            "half_days": half_days,
+            "offset": utc_offset(half_days[0].opens_at if half_days else None),
             "address": invitation_address(enrolment),
         }
         body = render_to_string(f"training/mail/{kind}.txt", context)

@@ -115,7 +115,7 @@ def test_invitation_tells_days_place_and_the_own_link(training, people, coordina
     notice = Notice.objects.get()
     assert notice.language == "en"
     for words in (
-        "10 Nov",
+        "10 November 2022, 09:00–13:00 (UTC+6)",
         "Where: School <1>",
         "https://meet.example.org/a?b=1&c=2",
         invitation_address(row(training, 0)),
