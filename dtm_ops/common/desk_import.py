@@ -225,7 +225,7 @@ class TableAdmin(ImportExportMixin):
         """The second: import what the check has shown, all of it."""
         if not self.has_import_permission(request):
             raise PermissionDenied
-        form = self.create_confirm_form(request)
+        form = TableConfirmForm(request.POST)
         form.is_valid()
         asked = form.cleaned_data
         kept = self.get_tmp_storage_class()(name=asked.get("import_file_name", ""), read_mode="rb")

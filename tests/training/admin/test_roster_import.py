@@ -281,9 +281,10 @@ def test_import_is_closed_to_who_may_not_write(request, client, village, role, s
     assert Enumerator.objects.count() == before
 
 
-def test_confirming_a_file_that_is_no_longer_kept_says_so(desk):
-    asked = {"import_file_name": "gone", "original_file_name": "x.xlsx", "format": "0", "resource": "0"}
-
+@pytest.mark.parametrize(
+    "asked", [{"import_file_name": "gone", "original_file_name": "x.xlsx", "format": "0", "resource": "0"}, {}]
+)
+def test_confirming_a_file_that_is_no_longer_kept_says_so(desk, asked):
     answer = desk.post(f"{PEOPLE}process_import/", asked, follow=True)
 
     assert [str(one) for one in answer.context["messages"]] == ["The file was chosen too long ago. Choose it again."]
