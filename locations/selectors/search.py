@@ -153,6 +153,8 @@ def _by_name(question: Question) -> Iterator[Found]:
         fits = {Fit.NAME: Q(search_key=key), Fit.NAME_BEGINS: Q(search_key__startswith=key, unit__level__lte=2)}
     elif len(skeleton) < LONG_ENOUGH:
         del fits[Fit.SKELETON_BEGINS]
+        if len(skeleton) == 1:
+            del fits[Fit.WORD]
     fit = Case(*(When(one, then=Value(int(name))) for name, one in fits.items()), output_field=IntegerField())
     rows = AdminUnitAlias.objects.filter(Q(*fits.values(), _connector=Q.OR), question.reach()).annotate(fit=fit)
     rows = rows.order_by("fit", *_order(question), Length("search_key"), "pk")

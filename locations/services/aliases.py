@@ -59,6 +59,8 @@ def follow_spellings(spellings: Mapping[int, Collection[Spelling]]) -> int:
         if missing:
             with pgtrigger.ignore(_HISTORY):
                 _put_in(missing)
+        if len(missing) > MANY:
+            _tidy_indexes()
     return len(surplus) + len(missing)
 
 
@@ -166,6 +168,15 @@ def _put_in(spellings: Iterable[Spelling], *, sources: Mapping[Spelling, str] | 
                 if spelling.name not in keys:
                     keys[spelling.name] = make_keys(spelling.name)
                 copy.write_row((*spelling, (sources or {}).get(spelling, ""), *keys[spelling.name].values()))
+
+
+def _tidy_indexes() -> None:
+    """What the database does in its own time, done at once: until then it reads all new words one after the other, and
+    plans for an empty table.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT gin_clean_pending_list('alias_words'::regclass)")
+        cursor.execute(f"ANALYZE {AdminUnitAlias._meta.db_table}, {AdminUnit._meta.db_table}")
 
 
 def _make_new(alias: AdminUnitAlias) -> bool:
