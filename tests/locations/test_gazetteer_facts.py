@@ -79,6 +79,48 @@ def test_code_used_twice_is_two_cities():
     assert selectors.unit_by_code("331000000", DAY_BEFORE) is None
 
 
+def test_every_unit_answers_rightly_on_both_days_of_the_reform():
+    """No code stands twice on a day; what does not stand has ended before or is still to come, never both."""
+    rows = {unit.unit_id: unit for unit in AdminUnit.objects.all()}
+    wrong, answered = [], Counter()
+    for day in (DAY_BEFORE, REFORM):
+        standing = {unit.unit_id: unit for unit in AdminUnit.objects.units_on(day)}
+        by_code = {unit.code: unit.unit_id for unit in standing.values()}
+        assert len(by_code) == len(standing)
+        gone = rows.keys() - standing.keys()
+        ended = [rows[key].valid_to is not None and rows[key].valid_to < day for key in gone]
+        coming = [rows[key].valid_from is not None and rows[key].valid_from > day for key in gone]
+        wrong += [(day, key) for key, end, come in zip(gone, ended, coming, strict=True) if end == come]
+        answered[day] = len(standing)
+    assert wrong == []
+    assert (answered[DAY_BEFORE], answered[REFORM]) == (2601, 2604)
+
+
+@pytest.mark.parametrize("day", [DAY_BEFORE, REFORM])
+def test_selectors_agree_with_the_rows_on_each_unit_of_both_days(day):
+    """`unit_by_code` for every code of levels 1 and 2 that ever was, against the dates of the rows."""
+    units = list(AdminUnit.objects.filter(level__in=[1, 2]))
+    expected = {
+        unit.code: unit.unit_id for unit in units if (unit.valid_from or date.min) <= day <= (unit.valid_to or date.max)
+    }
+
+    found = {code: selectors.unit_by_code(code, day) for code in {unit.code for unit in units}}
+
+    assert {code: unit.unit_id for code, unit in found.items() if unit} == expected
+
+
+def test_what_ended_with_the_reform_is_stood_for_and_keeps_its_region_of_then():
+    ended = list(AdminUnit.objects.filter(valid_to=DAY_BEFORE).order_by("unit_id"))
+    then = selectors.regions_of(ended)
+    now = selectors.successors_of(ended, REFORM)
+
+    assert (len(ended), [unit.unit_id for unit in ended if not now[unit.pk]]) == (25, [])
+    assert Counter(then[unit.pk].name_in("en") for unit in ended) == {
+        "Almaty region": 11, "East Kazakhstan region": 9, "Karaganda region": 5,
+    }  # fmt: skip
+    assert [unit.unit_id for unit in ended if not unit.path.startswith(then[unit.pk].path)] == []
+
+
 TODAY = date(2026, 7, 17)
 
 
