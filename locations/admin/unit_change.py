@@ -220,7 +220,7 @@ class UnitChangeAdmin(VerbAdmin):
         if not change.photo:
             return "–"
         address = reverse("place_photo", args=[change.pk])
-        return format_html('<a href="{}"><img class="photo" src="{}" alt="{}"></a>', address, address, _("photo"))
+        return format_html('<a href="{}"><img src="{}" alt="{}" width="320"></a>', address, address, _("photo"))
 
     @admin.display(description=_("point"))
     def shown_point(self, change: UnitChange) -> str:

@@ -16,7 +16,7 @@ class Command(BaseCommand):
     help = "Load the units of a gazetteer file (the shipped ones by default). Adds and changes, never deletes."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("file", nargs="?", type=Path, help="a CSV file in UTF-8")
+        parser.add_argument("file", nargs="?", type=Path, help="an XLSX or CSV file")
         parser.add_argument("--dry-run", action="store_true", help="check everything, write nothing")
         parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
 
