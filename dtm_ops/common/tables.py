@@ -15,7 +15,7 @@ from xml.etree.ElementTree import ParseError
 from django.utils.translation import gettext as _
 from openpyxl.utils.exceptions import InvalidFileException
 
-from dtm_ops.common.sheets import Row, SheetDamaged, SheetTooLarge, crosses, read_first_sheet
+from dtm_ops.common.sheets import Row, SheetTooLarge, crosses, read_first_sheet
 
 MOST_BYTES: Final = 5 * 1024 * 1024
 MOST_UNPACKED: Final = 100 * 1024 * 1024
@@ -99,8 +99,8 @@ def _read_workbook(data: bytes, most_rows: int) -> tuple[list[str], list[Row]]:
     except (TableError, SheetTooLarge):
         raise
     except (
-        zipfile.BadZipFile, InvalidFileException, SheetDamaged, LookupError, ValueError, TypeError, ParseError, OSError,
-        EOFError, NotImplementedError,
+        zipfile.BadZipFile, InvalidFileException, LookupError, ValueError, TypeError, ParseError, OSError, EOFError,
+        NotImplementedError, AttributeError,
     ) as error:  # fmt: skip
         raise TableError(damaged) from error
     if sheet is None:
