@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class EnumeratorStatus(models.TextChoices):
@@ -73,7 +74,7 @@ class TestPart(models.TextChoices):
 class CorrectiveStatus(models.TextChoices):
     OPEN = "open", _("open")
     DONE = "done", _("done")
-    CANCELLED = "cancelled", _("cancelled")
+    CANCELLED = "cancelled", pgettext_lazy("corrective task", "cancelled")
 
 
 CORRECTIVE_STEPS: dict[str, frozenset[str]] = {
