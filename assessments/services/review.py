@@ -164,7 +164,8 @@ def _check_countable(submission: KoboSubmission) -> None:
 def _is_final(submission: KoboSubmission, reviewer: User) -> bool:
     """Whether this approval is the one that counts; refuses who may not give it."""
     person = submission.enumerator
-    if person is not None and person.user_id == reviewer.pk:
+    # Also by a login that was theirs once, or that came with an entry merged into theirs.
+    if person is not None and (person.user_id == reviewer.pk or person.identities.filter(user=reviewer).exists()):
         raise Refused(_("Nobody approves their own submission."), code="own_submission")
     if submission.review_status == ReviewStatus.APPROVED and not submission.changed_after_approval:
         raise Refused(_("This submission is approved already."), code="already_approved")

@@ -117,7 +117,7 @@ class EnumeratorAdmin(PeriodsAdmin, TableAdmin, VerbAdmin):
     inlines = [MembershipsOfPerson, AbsencesOfPerson, IdentitiesOfPerson, CertificatesOfPerson]
     autocomplete_fields = ["home_unit"]
     list_display = [
-        "code", "full_name", "shown_region", "shown_languages", "has_vehicle", "shown_contract", "shown_status",
+        "code", "full_name", "shown_region", "shown_languages", "shown_vehicle", "shown_contract", "shown_status",
         "shown_certificates",
     ]  # fmt: skip
     list_display_links = ["code", "full_name"]
@@ -180,6 +180,10 @@ class EnumeratorAdmin(PeriodsAdmin, TableAdmin, VerbAdmin):
     def shown_languages(self, person: Enumerator) -> str:
         names = dict(settings.LANGUAGES)
         return ", ".join(names.get(code, code) for code in person.languages)
+
+    @admin.display(description=_("vehicle"), ordering="has_vehicle")
+    def shown_vehicle(self, person: Enumerator) -> str:
+        return _now("yes") if person.has_vehicle else "–"
 
     @admin.display(description=_("contract to"), ordering="contract_to")
     def shown_contract(self, person: Enumerator) -> SafeString | str:

@@ -165,3 +165,10 @@ def test_receipt_of_another_person_is_not_found(client, coordinator, enumerator,
     client.force_login(coordinator)
 
     assert client.get(f"/people/E01/receipts/{receipt.pk}/").status_code == 404
+
+
+def test_own_page_leads_to_what_is_on_record(client, enumerator):
+    client.force_login(enumerator.user)
+
+    assert 'href="/people/E01/"' in client.get("/my/").content.decode()
+    assert client.get(PAGE).status_code == 200

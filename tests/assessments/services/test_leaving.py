@@ -15,7 +15,7 @@ from assessments.selectors.open_work import open_work, successors
 from assessments.services.assignments import assign_enumerator
 from assessments.services.focus_groups import cancel_focus_group, plan_focus_group
 from assessments.services.leaving import LeavingRefused, leave, preview_leave
-from assessments.services.review import return_submission
+from assessments.services.review import approve_submission, return_submission
 from dtm_ops.accounts.models import ApiToken, User, issue_token
 from dtm_ops.common.errors import Refused
 from dtm_ops.records.models import Receipt, StatusChange
@@ -250,6 +250,19 @@ def test_login_with_another_role_stays_on(enumerator, region, coordinator):
     assert [line["done"] for line in receipt.lines if line["what"] == "login"] == [
         "not theirs as an enumerator any more; stays on for the other roles"
     ]
+
+
+def test_who_left_as_enumerator_and_stays_coordinator_approves_no_form_of_their_own(
+    enumerator, target, region, coordinator
+):
+    UnitScope.objects.create(user=enumerator.user, unit=region, role="coordinator")
+    submission = make_submission(target, enumerator=enumerator)
+    leave(enumerator, on=days(0), reason="New post", by=coordinator, choices={})
+
+    with pytest.raises(Refused, match="Nobody approves their own"):
+        approve_submission(submission, reviewer=User.objects.get(username="enumerator"))
+
+    assert KoboSubmission.objects.get().review_status == "received"
 
 
 def test_successors_offered_are_those_who_would_not_be_refused(busy, successor, village, target, sub_area):
