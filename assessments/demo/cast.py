@@ -1,7 +1,8 @@
 """The people of the demonstration. Every name says that it is invented."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
+from decimal import Decimal
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -10,12 +11,13 @@ from assessments.demo.figures import REGION_TOTALS
 from dtm_ops.accounts.models import User
 from locations.enums import Role
 from locations.models import AdminUnit, UnitScope
-from training.enums import AttendanceState, Sex
+from training.enums import AttendanceState, Sex, TestPart
 from training.models import Course, Enumerator, TrainingSession
+from training.services.attempts import Score, record_attempts
 from training.services.attendance import record_attendance
 from training.services.certification import certify_attendees
 from training.services.courses import open_training
-from training.services.enrolment import enrol, reply
+from training.services.enrolment import enrol, invite, reply
 
 PASSWORD = "demo-2022"  # noqa: S105  told to everybody who starts the demonstration; never in production
 
@@ -33,9 +35,22 @@ SOUTH = ("190000000", "750000000", "310000000", "610000000", "790000000")
 # 20 people for 14 regions, as in the source report: two in each of six regions, one in each of the others.
 TWO = ("470000000", "190000000", "750000000", "610000000", "790000000", "710000000")
 TRAINING_DAYS = (date(2022, 11, 10), date(2022, 11, 11))
+PASS_MARK = 70
+SECOND_ATTEMPT = "E11"
+# Which of the invited cannot come, and what they write.
+DECLINED = {3: "Демо: в этот день я в отпуске", 4: "Демо: бұл күні басқа жұмысым бар"}
 
-_WOMEN = ("Aigerim", "Dana", "Gulnar", "Saule", "Madina", "Zarina", "Kamila", "Asel", "Togzhan", "Laura")
-_MEN = ("Arman", "Bolat", "Daniyar", "Erlan", "Kairat", "Marat", "Nurlan", "Ruslan", "Timur", "Yerbol")
+# In Latin letters; in Russian; in Kazakh, where that is spelt otherwise.
+_WOMEN = (
+    ("Aigerim", "Айгерим", "Әйгерім"), ("Dana", "Дана"), ("Gulnar", "Гульнар", "Гүлнар"), ("Saule", "Сауле", "Сәуле"),
+    ("Madina", "Мадина"), ("Zarina", "Зарина"), ("Kamila", "Камила"), ("Asel", "Асель", "Әсел"),
+    ("Togzhan", "Тогжан", "Тоғжан"), ("Laura", "Лаура"),
+)  # fmt: skip
+_MEN = (
+    ("Arman", "Арман"), ("Bolat", "Болат"), ("Daniyar", "Данияр"), ("Erlan", "Ерлан"), ("Kairat", "Кайрат", "Қайрат"),
+    ("Marat", "Марат"), ("Nurlan", "Нурлан", "Нұрлан"), ("Ruslan", "Руслан"), ("Timur", "Тимур"),
+    ("Yerbol", "Ербол"),
+)  # fmt: skip
 
 
 def make_users(units: Mapping[str, AdminUnit], country: AdminUnit) -> dict[str, User]:
@@ -54,14 +69,20 @@ def make_people(units: Mapping[str, AdminUnit], users: Mapping[str, User]) -> li
     people = []
     for number, home in enumerate(homes, start=1):
         women = number % 2 == 0
-        name = (_WOMEN if women else _MEN)[(number - 1) // 2]
+        name, *others = (_WOMEN if women else _MEN)[(number - 1) // 2]
         person, _made = Enumerator.objects.get_or_create(
             code=f"E{number:02}",
             defaults={
                 "full_name": f"{name} Demo-{number:02}",
+                "other_names": [f"{other} Демо-{number:02}" for other in others],
                 "sex": Sex.FEMALE if women else Sex.MALE,
                 "languages": ["kk", "ru"] if number % 3 else ["ru"],
                 "home_unit": home,
+                # Invented at sight; the domain is reserved for examples (RFC 2606).
+                "phone": f"+770000000{number:02}",
+                "email": f"e{number:02}@example.org",
+                "has_vehicle": number % 4 == 1,
+                "terms_of_reference": f"ToR demonstration {number:02}",
                 "organisation": "IOM (demonstration)",
                 "kobo_username": f"demo_e{number:02}",
                 "contract_from": date(2022, 11, 1),
@@ -75,13 +96,18 @@ def make_people(units: Mapping[str, AdminUnit], users: Mapping[str, User]) -> li
 
 
 def hold_training(code: str, title: str, *, days: tuple[date, date], people: list[Enumerator]) -> TrainingSession:
-    """The two-day course on line: everybody accepted, attended in full and got certificates for both baseline forms."""
+    """The two-day course on line: everybody accepted, attended in full, passed and got the baseline certificates.
+
+    The course has no tests, and the source report tells of none: those of this training are invented.
+    """
     if found := TrainingSession.objects.filter(code=code).first():
         return found
     course = Course.objects.get(code="baseline-two-days")
     training = open_training(
         course, code=code, title=title, days=days, language="ru", trainer="Demo Trainer", seats=len(people)
     )
+    training.theory_pass_mark = training.practical_pass_mark = PASS_MARK
+    training.save(update_fields=["theory_pass_mark", "practical_pass_mark"])
     half_days = list(training.half_days.all())
     enrol(training, people, at=half_days[0].opens_at - timedelta(days=9))
     for enrolment in training.enrolments.all():
@@ -89,6 +115,7 @@ def hold_training(code: str, title: str, *, days: tuple[date, date], people: lis
     for half_day in half_days:
         everybody = dict.fromkeys(training.enrolments.all(), AttendanceState.PRESENT)
         record_attendance(half_day, everybody, at=half_day.closes_at)
+    record_attempts(training, list(_scores(people, taken_on=days[1])), by=None)
     for form in training.trained_forms.select_related("form_kind"):
         certify_attendees(
             training,
@@ -100,18 +127,36 @@ def hold_training(code: str, title: str, *, days: tuple[date, date], people: lis
     return training
 
 
+def _scores(people: list[Enumerator], *, taken_on: date) -> Iterator[Score]:
+    """Both tests of each person; one person needs a second attempt."""
+    note = "Invented for the demonstration"
+    for number, person in enumerate(people):
+        points = {TestPart.THEORY: 72 + number % 7 * 4, TestPart.PRACTICAL: 75 + number % 6 * 5}
+        if person.code == SECOND_ATTEMPT:
+            yield Score(person, TestPart.THEORY, Decimal(62), taken_on, examiner="Demo Trainer", note=note)
+        for part, reached in points.items():
+            yield Score(person, part, Decimal(reached), taken_on, examiner="Demo Trainer", note=note)
+
+
 def plan_training(code: str, *, first_day: date, people: list[Enumerator]) -> TrainingSession:
-    """A refresher still to come, with fewer seats than people: some wait, one has accepted, one cannot come."""
+    """A refresher still to come, with twelve seats for fourteen who want one. Most have accepted, two cannot come, two
+    wait; who can log in has yet to answer.
+    """
     if found := TrainingSession.objects.filter(code=code).first():
         return found
     course = Course.objects.get(code="baseline-refresher")
     training = open_training(
-        course, code=code, days=[first_day], language="ru", venue="Demo venue", trainer="Demo Trainer",
-        seats=len(people) - 3,
-    )  # fmt: skip
-    enrol(training, people)
-    for number, accepts in enumerate((True, False)):
-        reply(training.enrolments.get(enumerator=people[number]), accepts=accepts)
+        course, code=code, days=[first_day], language="ru", venue="Demo venue", trainer="Demo Trainer", seats=12
+    )
+    asked_at = min(half_day.opens_at for half_day in training.half_days.all()) - timedelta(days=8)
+    invited = sorted(people, key=lambda person: (person.user_id is None, person.code))[: 12 + len(DECLINED) + 2]
+    enrol(training, invited, at=asked_at)
+    invite(training, by=None, at=asked_at)
+    for number, note in DECLINED.items():
+        enrolment = training.enrolments.get(enumerator=invited[number])
+        reply(enrolment, accepts=False, note=note, at=asked_at + timedelta(hours=number))
+    for person in invited[5:12]:
+        reply(training.enrolments.get(enumerator=person), accepts=True, at=asked_at + timedelta(hours=9))
     return training
 
 

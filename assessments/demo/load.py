@@ -8,8 +8,10 @@ from django.utils.translation import gettext as _
 from assessments.demo.cast import TRAINING_DAYS, hold_training, make_people, make_users, plan_training
 from assessments.demo.figures import REGION_TOTALS
 from assessments.demo.kobo import demo_kobo
+from assessments.demo.places import propose_changes
 from assessments.demo.practice_round import load_practice_round
 from assessments.demo.quarter import load_quarter
+from assessments.demo.roster import tell_of_people
 from assessments.models import AssessmentRound
 from assessments.services.vocabulary import load_vocabulary
 from dtm_ops.common.errors import Refused
@@ -18,7 +20,8 @@ from training.services.courses import load_courses
 
 
 def load_demo(*, kobo_state: Path, kobo_address: str, today: date) -> list[AssessmentRound]:
-    """People, the source report's training, round 2022-Q4 and a practice round dated around ``today``.
+    """People, the source report's training, round 2022-Q4, a practice round dated around ``today``, and what is to
+    decide about people and places.
 
     What is there already is left as people have changed it. The gazetteer has to be loaded before.
     """
@@ -31,8 +34,10 @@ def load_demo(*, kobo_state: Path, kobo_address: str, today: date) -> list[Asses
     users = make_users({code: regions[code] for code in REGION_TOTALS}, country)
     people = make_people(regions, users)
     hold_training("2022-11-baseline", "Training on data collection (on line)", days=TRAINING_DAYS, people=people)
-    plan_training("coming-refresher", first_day=today + timedelta(days=14), people=people)
+    plan_training("coming-refresher", first_day=today + timedelta(days=7), people=people)
     with demo_kobo(kobo_state, address=kobo_address) as kobo:
         quarter = load_quarter(kobo, regions=regions, people=people, users=users)
         practice = load_practice_round(kobo, regions=regions, people=people, users=users, today=today)
+    tell_of_people(people, users=users, today=today)
+    propose_changes(regions, users=users, today=today)
     return [quarter, practice]

@@ -1,5 +1,6 @@
 """The demonstration: loaded through the real chain, over HTTP, onto the real gazetteer."""
 
+from collections import Counter
 from datetime import date
 from pathlib import Path
 
@@ -13,9 +14,23 @@ from assessments.selectors.coverage import coverage
 from assessments.selectors.report import report
 from dtm_ops.accounts.models import User
 from dtm_ops.common.errors import Refused
-from dtm_ops.records.models import StatusChange
+from dtm_ops.records.models import Notice, StatusChange
 from locations.apps import LocationsConfig
-from training.models import Certificate, Enumerator
+from locations.models import GazetteerUpdate, UnitChange
+from training.models import (
+    Absence,
+    Certificate,
+    CorrectiveTask,
+    Enrolment,
+    Enumerator,
+    EnumeratorIdentity,
+    Team,
+    TeamMembership,
+    TestAttempt,
+    TrainingSession,
+)
+from training.selectors import why_not_certified
+from training.selectors.duplicates import suggest_duplicates
 
 pytestmark = pytest.mark.django_db
 
@@ -36,12 +51,18 @@ PRINTED_REGIONS = {
 }
 
 
-def load(state: Path, *, today: date = date(2026, 11, 23)) -> list[AssessmentRound]:
+TODAY = date(2026, 11, 23)
+
+
+def load(state: Path, *, today: date = TODAY) -> list[AssessmentRound]:
     return load_demo(kobo_state=state, kobo_address="http://127.0.0.1:8001", today=today)
 
 
 def count_rows() -> dict[str, int]:
-    models = (User, Enumerator, Certificate, FocusGroupSession, KoboSubmission, SyncRun, StatusChange)
+    models = (
+        User, Enumerator, Certificate, FocusGroupSession, KoboSubmission, SyncRun, StatusChange, Team, TeamMembership,
+        Absence, CorrectiveTask, TestAttempt, Enrolment, EnumeratorIdentity, GazetteerUpdate, UnitChange, Notice,
+    )  # fmt: skip
     return {model.__name__: model.objects.count() for model in models}
 
 
@@ -62,15 +83,68 @@ def test_demo_gives_the_published_figures_and_a_round_in_every_state(tmp_path):
     ]
     whole = coverage(quarter)
     assert (whole.planned, whole.covered, len(whole.regions)) == (390, 390, 14)
-    assert Enumerator.objects.count() == 20
     assert Certificate.objects.valid_on(date(2022, 11, 11)).values("enumerator").distinct().count() == 20
     states = {bucket for bucket, number in coverage(practice).buckets.items() if number}
     assert states == set(Bucket.values) - {Bucket.SHORTFALL}
     assert set(SyncRun.objects.values_list("outcome", flat=True)) == {"closed"}
 
+    trainings_have_their_people_and_tests()
+    people_have_teams_absences_and_tasks()
+    places_wait_for_a_decision()
+
     before = count_rows()
     load(tmp_path / "kobo.sqlite3", today=date(2026, 12, 24))
     assert count_rows() == before
+    assert report(quarter).total == 668_422
+
+
+def trainings_have_their_people_and_tests() -> None:
+    """Twenty people of fourteen regions in 2022, all of them certified; a refresher to come has a waiting list."""
+    first = TrainingSession.objects.get(code="2022-11-baseline")
+    seats = first.enrolments.filter(status="accepted")
+    assert (seats.count(), seats.values("enumerator__home_unit").distinct().count()) == (20, 14)
+    attempts = TestAttempt.objects.filter(training_session=first)
+    assert (attempts.count(), list(attempts.filter(passed=False).values_list("enumerator__code", "part"))) == (
+        41,
+        [("E11", "theory")],
+    )
+    assert (why_not_certified(first), first.certificates.filter(expires_on=date(2023, 11, 11)).count()) == ({}, 40)
+
+    coming = TrainingSession.objects.get(code="coming-refresher")
+    found = Counter(coming.enrolments.values_list("status", flat=True))
+    assert (coming.seats, found) == (12, {"invited": 5, "accepted": 7, "declined": 2, "waiting": 2})
+    asked = coming.enrolments.filter(enumerator__user__isnull=False)
+    assert set(asked.values_list("enumerator__user__username", "status")) == {
+        ("enumerator", "invited"), ("enumerator2", "invited"),
+    }  # fmt: skip
+    assert all(coming.enrolments.filter(status="declined").values_list("reply_note", flat=True))
+
+
+def people_have_teams_absences_and_tasks() -> None:
+    leads = TeamMembership.objects.filter(team__code="demo-turkistan", is_lead=True)
+    assert [leads.on(day).get().enumerator.code for day in (date(2026, 4, 1), date(2026, 6, 30), TODAY)] == [
+        "E07", "E07", "E08",
+    ]  # fmt: skip
+    assert Team.objects.count() == 3
+    absences = [(row.enumerator.code, row.first_day <= TODAY <= row.last_day) for row in Absence.objects.all()]
+    assert sorted(absences) == [("E04", False), ("E13", True)]
+    tasks = CorrectiveTask.objects.values_list("enumerator__code", "status", "due_on")
+    assert sorted(tasks) == [("E03", "done", date(2026, 11, 17)), ("E08", "open", date(2026, 11, 17))]
+    pairs = suggest_duplicates(User.objects.get(username="coordinator"))
+    assert [(pair.first.code, pair.second.code) for pair in pairs] == [("E04", "E21")]
+    assert (Enumerator.objects.count(), Enumerator.objects.get(code="E21").enrolments.count()) == (21, 0)
+
+
+def places_wait_for_a_decision() -> None:
+    seen = UnitChange.objects.filter(update=None).values_list("kind", "status", "raised_by__username")
+    assert set(seen) == {
+        ("added", "open", "enumerator"), ("renamed", "open", "enumerator"), ("closed", "refused", "enumerator2"),
+    }  # fmt: skip
+    update = GazetteerUpdate.objects.get()
+    assert (update.effective_on, sorted(update.changes.values_list("kind", "status"))) == (
+        date(2026, 12, 1),
+        [("added", "open"), ("closed", "open"), ("corrected", "open"), ("renamed", "open")],
+    )
 
 
 def test_demo_without_a_gazetteer_is_refused_and_writes_nothing(tmp_path):
