@@ -23,6 +23,7 @@ def texts_of(folder: Path, name: str, source: str) -> list[str]:
         ("{% comment %}A note{% endcomment %}{# Another #}<!-- A third -->", []),
         ('<img alt="Map of places" class="map"><input type="submit" value="Send">', ["Map of places", "Send"]),
         ('<input type="text" value="2022-Q4" name="code">', []),
+        ('<button type="submit" name="step" value="again">{% translate "Check again" %}</button>', []),
         ('<span translate="no">ХКҰ <b>МОМ</b></span> DTM Ops, XLSX', []),
         ("<script>let words = 1;</script><code>make run</code>", []),
         ('<a href="{% url "home" %}" title="{% translate "Home" %}">{% translate "Home" %}</a>', []),

@@ -131,7 +131,7 @@ class _TextReader(HTMLParser):
         values = {name: value or "" for name, value in attrs}
         skipped = tag in UNSHOWN_ELEMENTS or values.get("translate") == "no"
         if not (self._unshown or skipped):
-            shown = SHOWN_ATTRIBUTES | ({"value"} if values.get("type") in VALUE_SHOWN_BY else set())
+            shown = SHOWN_ATTRIBUTES | ({"value"} if tag == "input" and values.get("type") in VALUE_SHOWN_BY else set())
             self._collect(value for name, value in values.items() if name in shown)
         if (self._unshown or skipped) and tag not in VOID_ELEMENTS:
             self._unshown.append(tag)
