@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from decimal import Decimal
 
+from django.db import transaction
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -34,6 +35,8 @@ LOGINS: tuple[tuple[str, str, Promise], ...] = (
 SOUTH = ("190000000", "750000000", "310000000", "610000000", "790000000")
 # 20 people for 14 regions, as in the source report: two in each of six regions, one in each of the others.
 TWO = ("470000000", "190000000", "750000000", "610000000", "790000000", "710000000")
+# Who of them can log in: user name, language of the page.
+LOGIN_OF = {"E01": ("enumerator2", "ru"), "E03": ("enumerator", "kk")}
 TRAINING_DAYS = (date(2022, 11, 10), date(2022, 11, 11))
 PASS_MARK = 70
 SECOND_ATTEMPT = "E11"
@@ -63,14 +66,17 @@ def make_users(units: Mapping[str, AdminUnit], country: AdminUnit) -> dict[str, 
     return users
 
 
+@transaction.atomic
 def make_people(units: Mapping[str, AdminUnit], users: Mapping[str, User]) -> list[Enumerator]:
-    """Twenty enumerators. The first of Almaty region and the first of Mangystau can log in."""
+    """Twenty enumerators. The first of Almaty region and the first of Mangystau can log in; who was made before keeps
+    the login, or stays without one: people try here how somebody leaves, and how two entries become one.
+    """
     homes = [unit for code in REGION_TOTALS for unit in [units[code]] * (2 if code in TWO else 1)]
     people = []
     for number, home in enumerate(homes, start=1):
         women = number % 2 == 0
         name, *others = (_WOMEN if women else _MEN)[(number - 1) // 2]
-        person, _made = Enumerator.objects.get_or_create(
+        person, made = Enumerator.objects.get_or_create(
             code=f"E{number:02}",
             defaults={
                 "full_name": f"{name} Demo-{number:02}",
@@ -89,9 +95,9 @@ def make_people(units: Mapping[str, AdminUnit], users: Mapping[str, User]) -> li
             },
         )
         people.append(person)
-    for login, code, language in (("enumerator", "190000000", "kk"), ("enumerator2", "470000000", "ru")):
-        person = next(one for one in people if one.home_unit == units[code])
-        _attach(person, users[login], language)
+        if made and person.code in LOGIN_OF:
+            login, language = LOGIN_OF[person.code]
+            _attach(person, users[login], language)
     return people
 
 
@@ -174,9 +180,8 @@ def _give(user: User, role: Role, units: list[AdminUnit]) -> None:
 
 
 def _attach(person: Enumerator, user: User, language: str) -> None:
-    if person.user_id != user.pk:
-        person.user = user
-        person.save(update_fields=["user"])
-        user.language = language
-        user.save(update_fields=["language"])
+    person.user = user
+    person.save(update_fields=["user"])
+    user.language = language
+    user.save(update_fields=["language"])
     UnitScope.objects.get_or_create(user=user, unit=person.home_unit, role=Role.ENUMERATOR)

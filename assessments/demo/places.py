@@ -9,15 +9,15 @@ from django.utils import timezone
 from dtm_ops.accounts.models import User
 from locations.enums import UnitChangeKind
 from locations.models import AdminUnit, GazetteerUpdate, UnitChange
-from locations.selectors.changes import standing_from
+from locations.selectors.changes import below, standing_from
 from locations.services.field_proposals import propose_field_change
 from locations.services.gazetteer_update import propose_update
 from locations.services.unit_changes import refuse_change
 
 UPDATE_TITLE = "Demonstration: next month's classifier (invented)"
-# Sarysu of Zhambyl region, in which no round of the demonstration plans work; what happens to its parts by number.
+# Sarysu of Zhambyl region, in which the practice round plans no work; what happens to its parts, by number.
 DISTRICT = "316000000"
-RENAMED, CORRECTED, CLOSED = 0, 1, 2
+CLOSED, CORRECTED, RENAMED = 0, 1, 2
 
 
 def propose_changes(regions: Mapping[str, AdminUnit], *, users: Mapping[str, User], today: date) -> None:
@@ -52,35 +52,41 @@ def _propose_from_the_field(regions: Mapping[str, AdminUnit], *, users: Mapping[
 
 
 def _parts_of(region: AdminUnit) -> list[AdminUnit]:
-    return list(AdminUnit.objects.units_on(timezone.localdate()).within(region).level(3).order_by("unit_id"))
+    rows = AdminUnit.objects.units_on(timezone.localdate()).within(region).level(3)
+    return list(rows.filter(unit_type="rural_okrug").order_by("unit_id"))
 
 
 def _lay_classifier_beside(*, by: User, today: date) -> None:
-    """One district as the file of next month would have it: a new part, a renamed, a corrected, a closed one."""
+    """One district as the file of next month would have it: a new part, a renamed and a corrected one, and one that
+    is closed, whose villages go over to the renamed.
+    """
     effective_on = (today.replace(day=1) + timedelta(days=31)).replace(day=1)
-    standing = standing_from(effective_on)
-    district = standing.filter(unit_id=DISTRICT).first()
-    parts = list(standing.filter(parent=district).order_by("unit_id")) if district else []
-    if district is None or len(parts) <= CLOSED:
+    district = standing_from(effective_on).filter(unit_id=DISTRICT).first()
+    if district is None:
         return
-    rows = [_row(part, district) for part in parts]
-    rows[RENAMED] |= {name: f"{text} (демо)" for name, text in rows[RENAMED].items() if name.startswith("name_")}
-    rows[CORRECTED]["unit_type"] = "settlement_admin"
-    del rows[CLOSED]
-    rows.append(
-        {
-            "unit_id": "316099000",
-            "code": "316099000",
-            "level": "3",
-            "unit_type": "rural_okrug",
-            "parent_id": district.unit_id,
-            "name_en": "Demo rural okrug",
-            "name_ru": "Демо сельский округ",
-            "name_kk": "Демо ауылдық округі",
-        }
-    )
+    rows = {unit.unit_id: _row(unit) for unit in below(district, from_day=effective_on)}
+    parts = sorted((row for row in rows.values() if row["level"] == "3"), key=lambda row: row["unit_id"])
+    if len(parts) <= RENAMED:
+        return
+    closed = parts[CLOSED]["unit_id"]
+    del rows[closed]
+    for row in rows.values():
+        if row["parent_id"] == closed:
+            row["parent_id"] = parts[RENAMED]["unit_id"]
+    parts[CORRECTED]["unit_type"] = "settlement_admin"
+    parts[RENAMED] |= {name: f"{text} (демо)" for name, text in parts[RENAMED].items() if name.startswith("name_")}
+    rows["316099000"] = {
+        "unit_id": "316099000",
+        "code": "316099000",
+        "level": "3",
+        "unit_type": "rural_okrug",
+        "parent_id": DISTRICT,
+        "name_en": "Demo rural okrug",
+        "name_ru": "Демо сельский округ",
+        "name_kk": "Демо ауылдық округі",
+    }
     propose_update(
-        rows,
+        rows.values(),
         title=UPDATE_TITLE,
         source="Invented for the demonstration",
         effective_on=effective_on,
@@ -90,9 +96,15 @@ def _lay_classifier_beside(*, by: User, today: date) -> None:
     )
 
 
-def _row(unit: AdminUnit, parent: AdminUnit) -> dict[str, str]:
-    frame = {"unit_id": unit.unit_id, "code": unit.code, "level": str(unit.level), "unit_type": unit.unit_type}
-    return {**frame, "parent_id": parent.unit_id, **_names(unit)}
+def _row(unit: AdminUnit) -> dict[str, str]:
+    return {
+        "unit_id": unit.unit_id,
+        "code": unit.code,
+        "level": str(unit.level),
+        "unit_type": unit.unit_type,
+        "parent_id": unit.parent.unit_id if unit.parent else "",
+        **_names(unit),
+    }
 
 
 def _names(unit: AdminUnit) -> dict[str, str]:

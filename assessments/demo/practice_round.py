@@ -26,6 +26,7 @@ from assessments.services.review import approve_submission, return_submission
 from assessments.services.rounds import open_round, set_target_status
 from dtm_ops.accounts.models import User
 from locations.models import AdminUnit
+from training.enums import EnumeratorStatus
 from training.models import Enumerator, FormKind
 
 REGIONS = ("190000000", "470000000", "790000000", "610000000")
@@ -103,8 +104,9 @@ def load_practice_round(
     found = AssessmentRound.objects.filter(is_demo=True, code__endswith="-practice", status="open").first()
     if found is not None:
         return found
+    people = [person for person in people if person.status == EnumeratorStatus.ACTIVE]
     days = (today - timedelta(days=31), today - timedelta(days=30))
-    hold_training(f"{days[0]:%Y-%m}-refresher", "Refresher training (on line)", days=days, people=list(people))
+    hold_training(f"{days[0]:%Y-%m}-refresher", "Refresher training (on line)", days=days, people=people)
     kinds = {kind.code: kind for kind in FormKind.objects.filter(code__in=(AREA, SUB_AREA))}
     with transaction.atomic():
         assessment_round = _make_round(today, [regions[code] for code in REGIONS])
@@ -155,6 +157,8 @@ def _make_work(
     number = 0
     for region in AdminUnit.objects.filter(unit_id__in=REGIONS).order_by("unit_id"):
         crew = [person for person in people if person.home_unit_id == region.pk]
+        if not crew:
+            continue
         for unit, kind, parent in _places(assessment_round, region, today, kinds):
             target, _made = RoundTarget.objects.get_or_create(
                 round=assessment_round, unit=unit, form_kind=kinds[kind], defaults={"parent_target": parent}

@@ -6,12 +6,16 @@ from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from assessments.demo.load import load_demo
 from assessments.enums import Bucket
 from assessments.models import AssessmentRound, FocusGroupSession, KoboSubmission, SyncRun
 from assessments.selectors.coverage import coverage
+from assessments.selectors.open_work import open_work
 from assessments.selectors.report import report
+from assessments.services.leaving import leave
+from assessments.services.merging import merge_with_work
 from dtm_ops.accounts.models import User
 from dtm_ops.common.errors import Refused
 from dtm_ops.records.models import Notice, StatusChange
@@ -96,6 +100,7 @@ def test_demo_gives_the_published_figures_and_a_round_in_every_state(tmp_path):
     load(tmp_path / "kobo.sqlite3", today=date(2026, 12, 24))
     assert count_rows() == before
     assert report(quarter).total == 668_422
+    what_people_try_stays(tmp_path / "kobo.sqlite3")
 
 
 def trainings_have_their_people_and_tests() -> None:
@@ -145,6 +150,27 @@ def places_wait_for_a_decision() -> None:
         date(2026, 12, 1),
         [("added", "open"), ("closed", "open"), ("corrected", "open"), ("renamed", "open")],
     )
+
+
+def what_people_try_stays(state: Path) -> None:
+    """Somebody with a login leaves, another such entry is merged away: the next load brings neither back."""
+    coordinator, other = User.objects.get(username="coordinator"), User.objects.get(username="coordinator2")
+    gone = Enumerator.objects.get(code="E03")
+    on = timezone.localdate()
+    nobody = {row.key: None for row in open_work(gone, on).rows if row.passes_on}
+    leave(gone, on=on, reason="New job", by=coordinator, choices=nobody)
+    kept, merged = Enumerator.objects.get(code="E02"), Enumerator.objects.get(code="E01")
+    merge_with_work(kept, merged, by=other, reason="Tried out")
+
+    before = count_rows()
+    load(state)
+    assert count_rows() == before
+    people = Enumerator.objects.filter(code__in=["E01", "E02", "E03"])
+    assert sorted(people.values_list("code", "status", "user__username")) == [
+        ("E01", "left", None), ("E02", "active", "enumerator2"), ("E03", "left", None),
+    ]  # fmt: skip
+    login = User.objects.get(username="enumerator")
+    assert (login.is_active, login.unit_scopes.count()) == (False, 0)
 
 
 def test_demo_without_a_gazetteer_is_refused_and_writes_nothing(tmp_path):
