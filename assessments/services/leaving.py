@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
 
-from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -22,6 +21,7 @@ from assessments.services.review import reject_submission
 from dtm_ops.accounts.models import User, revoke_token
 from dtm_ops.common.errors import Refused
 from dtm_ops.records.models import Receipt
+from dtm_ops.records.receipts import write_receipt
 from locations.services.rights import revoke_role
 from training.enums import EnumeratorStatus
 from training.models import Enumerator
@@ -73,14 +73,8 @@ def leave(enumerator: Enumerator, *, on: date, reason: str, by: User, choices: C
     change_enumerator_status(person, EnumeratorStatus.LEFT, by=by, reason=reason, since=on)
     enumerator.refresh_from_db()
     day = date_format(on, "SHORT_DATE_FORMAT")
-    return Receipt.objects.create(
-        kind=RECEIPT,
-        subject_type=ContentType.objects.get_for_model(Enumerator),
-        subject_id=person.pk,
-        title=_("%(person)s left on %(day)s: %(reason)s") % {"person": person, "day": day, "reason": reason.strip()},
-        lines=lines,
-        by=by,
-    )
+    title = _("%(person)s left on %(day)s: %(reason)s") % {"person": person, "day": day, "reason": reason.strip()}
+    return write_receipt(RECEIPT, title, lines, by=by, about=person)
 
 
 def preview_leave(enumerator: Enumerator, *, on: date, reason: str, by: User, choices: Choices) -> Receipt:

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from dtm_ops.accounts.models import User
 from dtm_ops.common.errors import Refused, TransitionNotAllowed
 from dtm_ops.records.models import Receipt
+from dtm_ops.records.receipts import write_receipt
 from dtm_ops.records.services import change_status
 from locations.enums import UNIT_CHANGE_STEPS, UnitChangeKind, UnitChangeStatus
 from locations.models import AdminUnit, UnitChange
@@ -23,7 +24,7 @@ from locations.selectors.changes import below, standing_from, standing_row
 from locations.services.gazetteer import lock_gazetteer
 from locations.services.gazetteer_file import NAME_COLUMN, fields_of, parse_rows, texts_of_fields
 from locations.services.unit_writes import ONE_DAY, UnitWriting, free_unit_id, name_some, take_back
-from locations.services.units import write_merge, write_receipt
+from locations.services.units import write_merge
 
 # What a change consists of: without these there is nothing to accept.
 FRAME: Final = ("unit_id", "code", "level", "unit_type", "parent_id", "valid_from", "valid_to", "duplicate_of")

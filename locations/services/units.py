@@ -1,16 +1,14 @@
 """Closing a place, and merging a row that was found to be the same place as another."""
 
-from collections.abc import Iterable
 from datetime import date
-from typing import Any
 
-from django.contrib.contenttypes.models import ContentType
-from django.db import models, transaction
+from django.db import transaction
 from django.utils.translation import gettext as _
 
 from dtm_ops.accounts.models import User
 from dtm_ops.common.errors import Refused
 from dtm_ops.records.models import Receipt
+from dtm_ops.records.receipts import write_receipt
 from locations.enums import AliasKind
 from locations.models import AdminUnit, AdminUnitAlias
 from locations.selectors.changes import below, merged_into, what_hangs_on
@@ -102,17 +100,3 @@ def _lines_of_what_stays(unit: AdminUnit) -> list[dict[str, str]]:
         for model, count in what_hangs_on([unit])
         if model is not AdminUnitAlias
     ]
-
-
-def write_receipt(
-    kind: str, title: str, lines: Iterable[dict[str, Any]], *, by: User | None, about: models.Model | None = None
-) -> Receipt:
-    """One act's receipt; ``about``: the row that it is the receipt of."""
-    return Receipt.objects.create(
-        kind=kind,
-        title=title[:240],
-        lines=list(lines),
-        by=by,
-        subject_type=ContentType.objects.get_for_model(about) if about else None,
-        subject_id=about.pk if about else None,
-    )

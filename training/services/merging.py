@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pghistory.models
-from django.contrib.contenttypes.models import ContentType
 from django.db import models, transaction
 from django.db.utils import IntegrityError
 from django.utils import timezone
@@ -18,6 +17,7 @@ from django.utils.translation import gettext as _
 from dtm_ops.accounts.models import User
 from dtm_ops.common.errors import Refused
 from dtm_ops.records.models import Receipt
+from dtm_ops.records.receipts import write_receipt
 from training.enums import SEATED, EnrolmentStatus, EnumeratorStatus
 from training.models import Enumerator, TeamMembership
 from training.selectors.duplicates import TWO_PEOPLE, two_people
@@ -69,15 +69,9 @@ def merge_people(
     going.save(update_fields=["merged_into"])
     keep.refresh_from_db()
     drop.refresh_from_db()
-    return Receipt.objects.create(
-        kind=RECEIPT,
-        subject_type=ContentType.objects.get_for_model(Enumerator),
-        subject_id=staying.pk,
-        title=_("%(drop)s was merged into %(keep)s: %(reason)s")
-        % {"drop": going, "keep": staying, "reason": reason.strip()},
-        lines=lines,
-        by=by,
-    )
+    title = _("%(drop)s was merged into %(keep)s: %(reason)s")
+    told = title % {"drop": going, "keep": staying, "reason": reason.strip()}
+    return write_receipt(RECEIPT, told, lines, by=by, about=staying)
 
 
 @transaction.atomic
@@ -88,21 +82,9 @@ def note_two_people(one: Enumerator, other: Enumerator, *, by: User) -> None:
         raise Refused(_("That is one entry."), code="same_person")
     if (first.pk, second.pk) in two_people():
         return
-    Receipt.objects.create(
-        kind=TWO_PEOPLE,
-        subject_type=ContentType.objects.get_for_model(Enumerator),
-        subject_id=first.pk,
-        title=_("%(first)s and %(second)s are two people") % {"first": first, "second": second},
-        lines=[
-            {
-                "what": _("enumerator"),
-                "row": str(second),
-                "key": str(second.pk),
-                "done": _("not suggested as one person again"),
-            }
-        ],
-        by=by,
-    )
+    title = _("%(first)s and %(second)s are two people") % {"first": first, "second": second}
+    line = _line(second, str(second), _("not suggested as one person again"))
+    write_receipt(TWO_PEOPLE, title, [line], by=by, about=first)
 
 
 def pointing_at_people() -> list[tuple[type[models.Model], str]]:

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from django.contrib.contenttypes.models import ContentType
 from django.utils.translation import gettext as _
 
 from dtm_ops.accounts.models import User
 from dtm_ops.records.models import Receipt
+from dtm_ops.records.receipts import write_receipt
 from training.enums import EnumeratorStatus
 from training.models import Enumerator
 from training.services.roster import change_enumerator_status
@@ -32,13 +32,7 @@ def write_import_receipt(
     title = _(
         "Import of the roster from %(file)s: %(new)s new, %(changed)s changed, %(same)s the same, %(closed)s closed"
     )
-    return Receipt.objects.create(
-        kind=RECEIPT,
-        subject_type=ContentType.objects.get_for_model(Enumerator),
-        title=(title % {**counts, "file": file_name[:120]})[:240],
-        lines=[*lines],
-        by=by,
-    )
+    return write_receipt(RECEIPT, title % {**counts, "file": file_name[:120]}, lines, by=by, about=Enumerator)
 
 
 def import_receipt(pk: int, *, user: User) -> Receipt | None:

@@ -180,6 +180,12 @@ def test_leaving_without_a_successor_withdraws_everything(busy, coordinator):
     assert TeamMembership.objects.get().valid_to == days(-1)
 
 
+def test_longest_reason_fits_the_receipt(enumerator, coordinator):
+    receipt = leave(enumerator, on=days(0), reason="r" * 240, by=coordinator, choices={})
+
+    assert (len(receipt.title), enumerator.status_reason) == (240, "r" * 240)
+
+
 def test_preview_is_the_receipt_and_writes_nothing(busy, successor, coordinator):
     before = (held(busy), count_rows())
 

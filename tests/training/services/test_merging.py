@@ -109,6 +109,16 @@ def test_two_people_are_remembered_and_not_suggested_again(administrator, villag
     assert (pairs(administrator), Receipt.objects.count()) == ([], 1)
 
 
+def test_longest_names_and_reason_fit_the_receipt(administrator, village):
+    one, other = (EnumeratorFactory(full_name=letter * 160, home_unit=village) for letter in "AB")
+
+    note_two_people(one, other, by=administrator)
+    receipt = merge_people(one, other, by=administrator, reason="r" * 240)
+
+    assert [len(row.title) for row in Receipt.objects.all()] == [240, 240]
+    assert receipt.title.startswith("B" * 160)
+
+
 def test_ten_thousand_people_are_compared_in_few_queries_and_little_time(
     administrator, village, django_assert_num_queries
 ):
