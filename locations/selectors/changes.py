@@ -52,6 +52,12 @@ def below(unit: AdminUnit, *, from_day: date) -> list[AdminUnit]:
     return sorted(rows, key=lambda row: row.path.count("/"))
 
 
+def decided_by_people() -> set[str]:
+    """``unit_id`` of the places that somebody wrote on the desk, whatever the way: the history keeps who."""
+    written = AdminUnit.objects.filter(events__pgh_context__metadata__has_key="user")
+    return set(written.order_by().values_list("unit_id", flat=True))
+
+
 def what_hangs_on(units: Collection[AdminUnit]) -> list[tuple[type[models.Model], int]]:
     """Kinds of row that point at one of the units, of whatever app, and how many do. Histories and the links between
     places do not count.

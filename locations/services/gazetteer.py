@@ -10,6 +10,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from locations.models import AdminUnit, path_of
+from locations.selectors.changes import decided_by_people
 from locations.services.aliases import follow_spellings, load_aliases, renew_keys, spellings_of
 from locations.services.gazetteer_checks import find_problems
 from locations.services.gazetteer_file import GazetteerRefused, UnitRow, parse_rows
@@ -20,11 +21,14 @@ BATCH = 500
 
 @dataclass(frozen=True, slots=True)
 class GazetteerLoad:
-    """What a load did, or (``dry_run``) would do. ``kept`` are units of the database that the file does not name."""
+    """What a load did, or (``dry_run``) would do. ``decided``: rows left alone, since people changed those units on the
+    desk. ``kept`` are units of the database that the file does not name.
+    """
 
     added: int
     changed: int
     unchanged: int
+    decided: int
     kept: int
     dry_run: bool
 
@@ -45,7 +49,8 @@ def load_gazetteer(
 ) -> GazetteerLoad:
     """Add and change units as the rows say (columns: locations/data/README.md); a second load changes nothing. The
     spellings by which places are found follow, and ``aliases`` are added to them. A name that a row changes is a name
-    put right: it leaves no old name behind.
+    put right: it leaves no old name behind. What people changed on the desk stays as they left it, so that the shipped
+    file can be loaded at every start: `propose_update` lays a file beside their decisions.
 
     Raises `GazetteerRefused` with all problems of all rows, and then nothing is written. A dry run writes, lets the
     database check, and rolls back.
@@ -55,12 +60,14 @@ def load_gazetteer(
         lock_gazetteer()
         cursor.execute("SET CONSTRAINTS adminunit_code_once_at_a_time DEFERRED")
         before = _units_with_parents()
-        problems += find_problems(parsed, before)
+        decided = decided_by_people()
+        loaded = [row for row in parsed if row.unit_id not in decided]
+        problems += find_problems(loaded, before)
         if problems:
             raise GazetteerRefused(problems)
-        load = _write(parsed, before, dry_run=dry_run)
+        load = _write(loaded, before, decided=len(parsed) - len(loaded), dry_run=dry_run)
         cursor.execute("SET CONSTRAINTS adminunit_code_once_at_a_time IMMEDIATE")
-        _write_spellings(parsed, aliases)
+        _write_spellings(loaded, aliases)
         if dry_run:
             transaction.set_rollback(True)
     return load
@@ -82,7 +89,9 @@ def _write_spellings(rows: Iterable[UnitRow], aliases: Iterable[Mapping[str, str
     load_aliases(aliases, keys)
 
 
-def _write(rows: Sequence[UnitRow], before: Mapping[str, AdminUnit], *, dry_run: bool) -> GazetteerLoad:
+def _write(
+    rows: Sequence[UnitRow], before: Mapping[str, AdminUnit], *, decided: int, dry_run: bool
+) -> GazetteerLoad:
     names = list(rows[0].fields) if rows else []
     paths = _paths(rows, before)
     keys = {unit_id: unit.pk for unit_id, unit in before.items()}
@@ -111,7 +120,8 @@ def _write(rows: Sequence[UnitRow], before: Mapping[str, AdminUnit], *, dry_run:
         added=added,
         changed=len(changed),
         unchanged=len(rows) - added - len(changed),
-        kept=len(before) - (len(rows) - added),
+        decided=decided,
+        kept=len(before) - decided - (len(rows) - added),
         dry_run=dry_run,
     )
 

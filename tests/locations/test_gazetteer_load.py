@@ -55,7 +55,7 @@ def problems(text):
 def test_load_writes_units_with_paths_and_predecessors():
     outcome = load(SMALL)
 
-    assert outcome.as_dict() == {"added": 4, "changed": 0, "unchanged": 0, "kept": 0, "dry_run": False}
+    assert outcome.as_dict() == {"added": 4, "changed": 0, "unchanged": 0, "decided": 0, "kept": 0, "dry_run": False}
     assert list(AdminUnit.objects.order_by("path").values_list("path", "predecessors__unit_id")) == [
         ("0/", None),
         ("0/1-old/", None),
@@ -68,7 +68,7 @@ def test_second_load_changes_nothing_and_writes_no_history():
     load(SMALL)
     events = AdminUnit.pgh_event_model.objects.count()
 
-    assert load(SMALL).as_dict() == {"added": 0, "changed": 0, "unchanged": 4, "kept": 0, "dry_run": False}
+    assert load(SMALL).as_dict() == {"added": 0, "changed": 0, "unchanged": 4, "decided": 0, "kept": 0, "dry_run": False}
     assert AdminUnit.pgh_event_model.objects.count() == events
 
 
@@ -269,4 +269,4 @@ def test_command_tells_what_it_did(tmp_path, capsys):
 
     told, done = capsys.readouterr().out.splitlines()
     assert told == "3 added, 1 changed, 0 unchanged. Only tried: nothing was written."
-    assert json.loads(done) == {"added": 3, "changed": 1, "unchanged": 0, "kept": 0, "dry_run": False}
+    assert json.loads(done) == {"added": 3, "changed": 1, "unchanged": 0, "decided": 0, "kept": 0, "dry_run": False}

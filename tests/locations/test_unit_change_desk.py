@@ -363,3 +363,26 @@ def test_command_tells_every_problem(tmp_path, capsys, village):
         call_command("propose_gazetteer", str(file), "--title", "K", "--effective-on", "2024-01-01", "--json")
 
     assert [one["row"] for one in json.loads(capsys.readouterr().out)["errors"]] == [2, 3, 3]
+
+
+def test_gazetteer_loaded_again_leaves_what_people_decided(desk, village, district, other_district, tmp_path, capsys):
+    twin = AdminUnitFactory(code="195233100", parent=district, names={"en": "Jandosov"})
+    file = tmp_path / "units.csv"
+    file.write_text(
+        HEADER
+        + "195200000,195200000,2,district,190000000,Karasay,\n"
+        + "195233000,195233000,4,village,195200000,Zhandosov,\n"
+        + "195233100,195233100,4,village,195200000,Jandosov,\n"
+        + "473600000,473600000,2,district,470000000,Beyneu,KZ47\n",
+        encoding="utf-8",
+    )
+    desk.post(f"{UNITS}{twin.pk}/do/merge/", {"confirmed": "1", "into": str(village.pk), "reason": "Same well"})
+    upload(desk, HEADER + "195200000,195200000,2,district,470000000,Karasay,\n")
+    desk.post(f"{CHANGES}{UnitChange.objects.get(kind='moved').pk}/do/accept/", {"confirmed": "1", "note": ""})
+    decided = list(AdminUnit.objects.exclude(pk=other_district.pk).order_by("pk").values())
+
+    call_command("load_gazetteer", str(file))
+
+    assert capsys.readouterr().out == "0 added, 1 changed, 0 unchanged. 3 left as people decided on the desk.\n"
+    assert list(AdminUnit.objects.exclude(pk=other_district.pk).order_by("pk").values()) == decided
+    assert AdminUnit.objects.get(pk=other_district.pk).pcode == "KZ47"

@@ -34,6 +34,7 @@ class Command(BaseCommand):
         else:
             self.stdout.write(
                 _("%(added)s added, %(changed)s changed, %(unchanged)s unchanged.") % load.as_dict()
+                + (" " + _("%(decided)s left as people decided on the desk.") % load.as_dict() if load.decided else "")
                 + (" " + _("Only tried: nothing was written.") if load.dry_run else "")
             )
 
