@@ -1,6 +1,7 @@
 """Pages of one training session beside its form: attendance, its sheet, people and invitations, the agenda."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -13,6 +14,7 @@ from django.forms import modelformset_factory
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
@@ -67,16 +69,20 @@ class TrainingPages(VerbAdmin):
 
     def attendance_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """One sheet: people within reach down, half-days across. A cell that nobody filled stays not recorded."""
+        drawn_at = _instant(timezone.now())
         training, by = self._open(request, object_id)
         sheet = attendance_sheet(training, request.user)
         if request.method == "POST":
             try:
-                changed = _save_cells(sheet, request.POST, by=by)
+                changed, left = _save_cells(sheet, request.POST, by=by)
             except Refused as refused:
                 messages.error(request, str(refused))
             else:
                 words = ngettext("%(count)s entry written.", "%(count)s entries written.", changed)
                 messages.success(request, words % {"count": changed})
+                if left:
+                    told = _now("Somebody else wrote these meanwhile, and they stay as they are: %(cells)s.")
+                    messages.warning(request, told % {"cells": "; ".join(left)})
             return HttpResponseRedirect(request.path)
         context = {
             "half_days": [(half_day, _closed(half_day)) for half_day in sheet.half_days],
@@ -86,6 +92,7 @@ class TrainingPages(VerbAdmin):
             ],
             "without_seat": sheet.without_seat,
             "states": AttendanceState.choices,
+            "drawn_at": drawn_at,
         }
         return self._page(request, training, "attendance", _("Attendance"), context)
 
@@ -113,11 +120,13 @@ class TrainingPages(VerbAdmin):
                 form.add_error("file", str(error))
             else:
                 context["reading"] = reading
-                context["checked"] = "" if reading.faults else _pack(reading, training, by)
+                context["checked"] = "" if reading.faults else _pack(reading, training, sheet, by)
         return self._page(request, training, "attendance_import", _("Attendance from a sheet"), context)
 
     def people_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Who was asked and what they said; each with the own link, for who has no mailbox."""
+        """Who was asked and what they said. Who may write sees each own link, for who has no mailbox: whoever has it
+        answers as that person.
+        """
         training, by = self._open(request, object_id)
         if request.method == "POST":
             try:
@@ -125,7 +134,11 @@ class TrainingPages(VerbAdmin):
             except Refused as refused:
                 messages.error(request, str(refused))
             return HttpResponseRedirect(request.path)
-        people = [(one, invitation_address(one.enrolment)) for one in invitation_list(training, request.user)]
+        may_write = can_run_training(request.user)
+        people = [
+            (one, invitation_address(one.enrolment) if may_write else "")
+            for one in invitation_list(training, request.user)
+        ]
         return self._page(request, training, "people", _("People and invitations"), {"people": people})
 
     def agenda_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -184,7 +197,7 @@ class TrainingPages(VerbAdmin):
     def _write_reply(self, request: HttpRequest, training: TrainingSession, by: User | None) -> None:
         own = Enumerator.objects.visible_to(request.user)
         key = request.POST.get("enrolment", "")
-        rows = training.enrolments.filter(enumerator__in=own, pk=key if key.isdigit() else None)
+        rows = training.enrolments.filter(enumerator__in=own, pk=key if key.isdecimal() else None)
         enrolment = rows.select_related("training_session").first()
         answer = request.POST.get("answer")
         if enrolment is None or answer not in ("accept", "decline"):
@@ -223,31 +236,46 @@ def _closed(half_day: TrainingHalfDay) -> str:
     return "" if can_be_recorded(half_day) else not_begun_yet(half_day)
 
 
+def _instant(moment: datetime) -> str:
+    """Sorts by time as text; all are UTC."""
+    return moment.isoformat(timespec="microseconds")
+
+
 @transaction.atomic
-def _save_cells(sheet: AttendanceSheet, posted: Any, *, by: User | None) -> int:
-    """Writes the cells that differ from what is recorded. Returns how many."""
-    changed = 0
+def _save_cells(sheet: AttendanceSheet, posted: Any, *, by: User | None) -> tuple[int, list[str]]:
+    """Writes the cells that differ from what is recorded. Returns how many, and in words those that were recorded after
+    the page was drawn (on a phone, by a link): they are not overwritten by what the page still showed.
+    """
+    changed, left = 0, []
+    drawn_at = posted.get("drawn_at") or _instant(timezone.now())
     for half_day in sheet.half_days:
         states, reasons = {}, {}
         for enrolment in sheet.enrolments:
             cell, recorded = _cell(enrolment, half_day), sheet.of(enrolment, half_day)
             state = posted.get(f"state-{cell}", "")
             reason = "" if state == AttendanceState.PRESENT else posted.get(f"reason-{cell}", "").strip()
-            if state and (recorded is None or (state, reason) != (recorded.state, recorded.reason)):
+            if not state or (recorded is not None and (state, reason) == (recorded.state, recorded.reason)):
+                continue
+            if recorded is not None and _instant(recorded.recorded_at) > drawn_at:
+                left.append(f"{enrolment}, {half_day} ({recorded.get_state_display()})")
+            else:
                 states[enrolment], reasons[enrolment] = state, reason
         if states:
             record_attendance(half_day, states, reasons=reasons, by=by)
         changed += len(states)
-    return changed
+    return changed, left
 
 
 def _salt(training: TrainingSession, by: User | None) -> str:
     return f"training.attendance_sheet:{training.pk}:{by.pk if by else ''}"
 
 
-def _pack(reading: SheetReading, training: TrainingSession, by: User | None) -> str:
-    """What the check found, carried by the page and signed: the file itself is not kept."""
-    rows = [[mark.enrolment.pk, mark.half_day.pk, mark.state, mark.reason] for mark in reading.marks]
+def _pack(reading: SheetReading, training: TrainingSession, sheet: AttendanceSheet, by: User | None) -> str:
+    """What the check found, carried by the page and signed: the file itself is not kept. Each with what it replaces."""
+    rows = [
+        [mark.enrolment.pk, mark.half_day.pk, mark.state, mark.reason, _recorded(sheet, mark.enrolment, mark.half_day)]
+        for mark in reading.marks
+    ]
     return signing.dumps(rows, salt=_salt(training, by), compress=True)
 
 
@@ -258,12 +286,20 @@ def _unpack(packed: str, training: TrainingSession, sheet: AttendanceSheet, by: 
         raise Refused(_now("The file was checked too long ago. Choose it again."), code="check_too_old") from None
     people = {one.pk: one for one in [*sheet.enrolments, *sheet.without_seat]}
     days = {one.pk: one for one in sheet.half_days}
-    if any(row[0] not in people or row[1] not in days for row in rows):
+    if any(
+        row[0] not in people or row[1] not in days or _recorded(sheet, people[row[0]], days[row[1]]) != row[4]
+        for row in rows
+    ):
         raise Refused(
             _now("Something changed since the check: nothing was imported. Choose the file again to see what."),
             code="changed_meanwhile",
         )
     return [Mark(people[row[0]], days[row[1]], row[2], row[3], "") for row in rows]
+
+
+def _recorded(sheet: AttendanceSheet, enrolment: Enrolment, half_day: TrainingHalfDay) -> list[str]:
+    recorded = sheet.of(enrolment, half_day)
+    return [recorded.state, recorded.reason] if recorded else []
 
 
 def _agenda_form(training: TrainingSession) -> type["forms.ModelForm[AgendaBlock]"]:

@@ -85,13 +85,19 @@ def confirm_presence(half_day: TrainingHalfDay, enumerator: Enumerator, *, at: d
         raise Refused(
             _("%(person)s is not enrolled in this training session.") % {"person": enumerator}, code="not_enrolled"
         )
-    recorded = Attendance.objects.filter(enrolment=enrolment, half_day=half_day).first()
-    if recorded is None:
-        late = now > half_day.opens_at + GRACE
-        state = AttendanceState.LATE if late else AttendanceState.PRESENT
-        record_attendance(half_day, {enrolment: state}, how=AttendanceHow.LINK, at=now)
-        recorded = Attendance.objects.get(enrolment=enrolment, half_day=half_day)
-    elif recorded.state == AttendanceState.ABSENT:
+    if refusal := why_not_recorded(enrolment, half_day):
+        raise Refused(refusal, code="not_enrolled")
+    late = now > half_day.opens_at + GRACE
+    recorded, _made = Attendance.objects.get_or_create(
+        enrolment=enrolment,
+        half_day=half_day,
+        defaults={
+            "state": AttendanceState.LATE if late else AttendanceState.PRESENT,
+            "how": AttendanceHow.LINK,
+            "recorded_at": now,
+        },
+    )
+    if recorded.state == AttendanceState.ABSENT:
         raise Refused(
             _("The trainer has recorded you as absent. If you are here, tell the trainer."), code="recorded_absent"
         )

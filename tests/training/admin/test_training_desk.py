@@ -12,8 +12,10 @@ from dtm_ops.common.exports import write_xlsx
 from dtm_ops.records.models import Notice
 from tests.factories.training import EnumeratorFactory, TrainingSessionFactory
 from training.models import AgendaBlock, Attendance, Course, Enrolment, TrainingHalfDay, TrainingSession
+from training.services.attendance import record_attendance
 from training.services.courses import load_courses
 from training.services.enrolment import enrol, reply
+from training.services.invitation_mails import invitation_address
 
 SESSIONS = "/admin/training/trainingsession/"
 COURSES = "/admin/training/course/"
@@ -184,6 +186,18 @@ def test_reply_told_to_the_desk_is_written_for_own_people_only(client, coordinat
     ]  # fmt: skip
 
 
+def test_own_links_and_mailboxes_are_for_who_may_write(client, coordinator, manager, session, people):
+    enrol(session, people[:1])
+    link = invitation_address(session.enrolments.get())
+    seen = {}
+    for user in (coordinator, manager):
+        client.force_login(user)
+        text = client.get(f"{SESSIONS}{session.pk}/people/").content.decode()
+        seen[user.username] = ("Person 0" in text, link in text, "p0@example.org" in text)
+
+    assert seen == {"coordinator": (True, True, True), "manager": (True, False, False)}
+
+
 def test_seats_below_those_taken_are_refused_and_more_are_filled(client, administrator, coming, people):
     enrol(coming, people)
     client.force_login(administrator)
@@ -223,6 +237,24 @@ def test_reason_is_kept_with_late_and_absent_and_who_wrote_it(client, coordinato
 
     assert recorded() == [("P0", "am", "late", "Bus", "desk"), ("P2", "am", "present", "", "desk")]
     assert {row.recorded_by for row in Attendance.objects.all()} == {coordinator}
+
+
+def test_page_does_not_overwrite_what_was_recorded_since_it_was_drawn(client, coordinator, session, people):
+    enrol(session, people[:1])
+    own, morning = session.enrolments.get(), session.half_days.first()
+    record_attendance(morning, {own: "present"})
+    client.force_login(coordinator)
+    page = client.get(f"{SESSIONS}{session.pk}/attendance/")
+    record_attendance(morning, {own: "absent"}, reasons={own: "Ill"})
+
+    drawn = {"drawn_at": page.context["drawn_at"], f"state-{own.pk}-{morning.pk}": "present"}
+    answer = client.post(f"{SESSIONS}{session.pk}/attendance/", drawn, follow=True)
+
+    assert messages_of(answer) == [
+        "0 entries written.",
+        "Somebody else wrote these meanwhile, and they stay as they are: Person 0 (P0), 10 Nov 2022 morning (absent).",
+    ]
+    assert recorded() == [("P0", "am", "absent", "Ill", "desk")]
 
 
 def test_half_day_to_come_is_grey_and_says_when_it_begins(client, coordinator, coming, people):
@@ -325,6 +357,20 @@ def test_checked_sheet_that_was_changed_or_belongs_to_another_is_refused(
         ["The file was checked too long ago. Choose it again."],
     ) * 2
     assert recorded() == []
+
+
+def test_sheet_checked_before_somebody_else_wrote_is_refused(client, administrator, session, people):
+    enrol(session, [people[0]])
+    client.force_login(administrator)
+    packed = upload(client, session, [["P0", "", "P", ""]]).context["checked"]
+    record_attendance(session.half_days.first(), {session.enrolments.get(): "absent"})
+
+    answer = client.post(f"{SESSIONS}{session.pk}/attendance/import/", {"checked": packed}, follow=True)
+
+    assert messages_of(answer) == [
+        "Something changed since the check: nothing was imported. Choose the file again to see what."
+    ]
+    assert recorded() == [("P0", "am", "absent", "", "desk")]
 
 
 # --- agenda and lists

@@ -1,8 +1,10 @@
 """Enrolling people and recording who was there."""
 
+import time
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from django.db import transaction
 
 from dtm_ops.common.errors import Refused
 from tests.concurrently import at_once
@@ -143,6 +145,24 @@ def test_link_does_not_undo_the_trainers_word_and_takes_no_stranger(half_day, en
         refused.append(caught.value.code)
 
     assert (refused, recorded()) == (["recorded_absent", "not_enrolled"], [(enrolments[0].pk, "absent", "")])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_link_that_waited_for_the_trainer_does_not_undo_their_word(half_day, enrolments):
+    """The trainer's "absent" is on its way into the database while the person presses the button."""
+
+    def trainer():
+        with transaction.atomic():
+            record_attendance(half_day, {enrolments[0]: "absent"}, at=BEGINS)
+            time.sleep(0.5)
+
+    def person():
+        time.sleep(0.2)
+        return confirm_presence(half_day, enrolments[0].enumerator, at=BEGINS)
+
+    _written, refused = at_once(trainer, person)
+
+    assert (refused.code, recorded()) == ("recorded_absent", [(enrolments[0].pk, "absent", "")])
 
 
 @pytest.mark.django_db(transaction=True)
