@@ -24,7 +24,7 @@ from locations.enums import REGION_LEVEL, UNIT_CHANGE_STEPS, UnitChangeKind, Uni
 from locations.forms import AcceptChangeForm, DecideOpenForm, NoteForm, ProposeUpdateForm, RefuseOpenForm
 from locations.models import AdminUnit, GazetteerUpdate, UnitChange
 from locations.permissions import can_change_gazetteer, can_propose_change, can_view_gazetteer, has_desk
-from locations.selectors.changes import metres_between
+from locations.selectors.boundaries import metres_between
 from locations.services import GazetteerRefused, read_rows
 from locations.services.gazetteer_update import NothingDiffers, propose_update
 from locations.services.unit_changes import (

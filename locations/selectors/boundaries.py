@@ -116,14 +116,11 @@ def _metres_outside(polygon: BaseGeometry, latitude: float, longitude: float) ->
     narrow = max(math.cos(math.radians(latitude)), 0.01)
     level = shapely.transform(polygon, lambda points: points * [narrow, 1.0])
     nearest = shapely.get_point(shapely.shortest_line(shapely.Point(longitude * narrow, latitude), level), 1)
-    return _metres_between(latitude, longitude, nearest.y, nearest.x / narrow)
+    return metres_between((latitude, longitude), (nearest.y, nearest.x / narrow))
 
 
-def _metres_between(south: float, west: float, north: float, east: float) -> float:
-    """By the great circle."""
-    one, other = math.radians(south), math.radians(north)
-    half = (
-        math.sin((other - one) / 2) ** 2
-        + math.cos(one) * math.cos(other) * math.sin(math.radians(east - west) / 2) ** 2
-    )
+def metres_between(one: Point, other: Point) -> float:
+    """Along the great circle, good to some metres in a thousand."""
+    (south, west), (north, east) = ([math.radians(float(degree)) for degree in point] for point in (one, other))
+    half = math.sin((north - south) / 2) ** 2 + math.cos(south) * math.cos(north) * math.sin((east - west) / 2) ** 2
     return 2 * EARTH_RADIUS * math.asin(min(1.0, math.sqrt(half)))

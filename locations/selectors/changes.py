@@ -2,9 +2,7 @@
 
 from collections.abc import Collection
 from datetime import date
-from decimal import Decimal
-from math import asin, cos, radians, sin, sqrt
-from typing import Any, Final
+from typing import Any
 
 from django.db import models
 from django.db.models import Q
@@ -12,7 +10,6 @@ from django.db.models import Q
 from locations.models import AdminUnit
 from locations.querysets import AdminUnitQuerySet
 
-EARTH_RADIUS: Final = 6_371_000
 Predecessor = AdminUnit.predecessors.through
 
 
@@ -74,10 +71,3 @@ def what_hangs_on(units: Collection[AdminUnit]) -> list[tuple[type[models.Model]
         if count:
             found[model] = found.get(model, 0) + count
     return sorted(found.items(), key=lambda entry: entry[0]._meta.label)
-
-
-def metres_between(one: tuple[Decimal, Decimal], other: tuple[Decimal, Decimal]) -> float:
-    """Along the globe, good to some metres in a thousand."""
-    (north, east), (other_north, other_east) = ([radians(float(degree)) for degree in point] for point in (one, other))
-    arc = sin((other_north - north) / 2) ** 2 + cos(north) * cos(other_north) * sin((other_east - east) / 2) ** 2
-    return 2 * EARTH_RADIUS * asin(sqrt(arc))

@@ -89,9 +89,7 @@ def _write_spellings(rows: Iterable[UnitRow], aliases: Iterable[Mapping[str, str
     load_aliases(aliases, keys)
 
 
-def _write(
-    rows: Sequence[UnitRow], before: Mapping[str, AdminUnit], *, decided: int, dry_run: bool
-) -> GazetteerLoad:
+def _write(rows: Sequence[UnitRow], before: Mapping[str, AdminUnit], *, decided: int, dry_run: bool) -> GazetteerLoad:
     names = list(rows[0].fields) if rows else []
     paths = _paths(rows, before)
     keys = {unit_id: unit.pk for unit_id, unit in before.items()}

@@ -68,7 +68,14 @@ def test_second_load_changes_nothing_and_writes_no_history():
     load(SMALL)
     events = AdminUnit.pgh_event_model.objects.count()
 
-    assert load(SMALL).as_dict() == {"added": 0, "changed": 0, "unchanged": 4, "decided": 0, "kept": 0, "dry_run": False}
+    assert load(SMALL).as_dict() == {
+        "added": 0,
+        "changed": 0,
+        "unchanged": 4,
+        "decided": 0,
+        "kept": 0,
+        "dry_run": False,
+    }
     assert AdminUnit.pgh_event_model.objects.count() == events
 
 
