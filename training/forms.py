@@ -16,7 +16,7 @@ from training.enums import OWN_IDENTITIES, EnumeratorStatus, IdentityKind, TestP
 from training.models import Absence, CorrectiveTask, Enumerator, EnumeratorIdentity, TeamMembership
 from training.phones import normalise_phone
 from training.services.absences import overlap as absence_overlap
-from training.services.identities import clean_value, holder_at_the_same_time, is_in_use, taken
+from training.services.identities import clean_value, day_in_the_database, holder_at_the_same_time, is_in_use, taken
 from training.services.teams import overlap as membership_overlap
 
 
@@ -76,7 +76,7 @@ class EnumeratorForm(forms.ModelForm):
         return user
 
     def _refuse_taken(self, kind: IdentityKind, **columns: Any) -> None:
-        row = EnumeratorIdentity(kind=kind, valid_from=timezone.localdate(), **columns)
+        row = EnumeratorIdentity(kind=kind, valid_from=day_in_the_database(), **columns)
         other = holder_at_the_same_time(row)
         if other is not None and other.enumerator_id != self.instance.pk:
             raise forms.ValidationError(str(taken(other)))

@@ -10,7 +10,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.conf.locale import LANG_INFO
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone, translation
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _now
@@ -39,6 +39,8 @@ from training.models import Enumerator, EnumeratorIdentity, TestAttempt, Trainin
 from training.models.enumerator import make_search_key
 from training.phones import normalise_phone
 from training.services.attempts import Score, ScoreBook, faults_of, open_book, record_attempts
+from training.services.identities import day_in_the_database, reopen_identities
+from training.services.periods import period_words
 from training.services.roster_import import close_unlisted, write_import_receipt
 
 # Letters of Cyrillic that look like those of a code.
@@ -209,7 +211,7 @@ class EnumeratorResource(TableResource):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self.taken: set[str] = set()
-        self.kobo_owners: dict[str, Any] = {}
+        self.kobo_holders: dict[str, list[EnumeratorIdentity]] = {}
         self.kobo_lines: dict[str, list[str]] = {}
         self.named: list[Enumerator] = []
         self.receipt_lines: list[dict[str, str]] = []
@@ -266,6 +268,11 @@ class EnumeratorResource(TableResource):
             {"what": _now("enumerator"), "row": change.title, "key": instance.code, "done": done % {"columns": columns}}
         )
 
+    def bulk_update(self, *args: Any, **kwargs: Any) -> None:
+        if not self.is_dry_run:
+            reopen_identities(self.update_instances)
+        super().bulk_update(*args, **kwargs)
+
     def made_columns(self, columns: Sequence[str]) -> list[str]:
         return ["search_key"] if {"full_name", "other_names"} & {*columns} else []
 
@@ -295,17 +302,17 @@ class EnumeratorResource(TableResource):
             errors[column] = [ValidationError(_now("The contract ends before it begins."))]
 
     def _read_kobo_names(self, dataset: Any) -> None:
-        """Whose each name is today, and which lines ask for it."""
+        """Whose each name is from today on, and which lines ask for it."""
         lines: dict[str, list[str]] = {}
         for line, cell in zip(self.lines, dataset["kobo_username"], strict=True):
             if name := _read_text(cell):
                 lines.setdefault(name, []).append(str(line))
         self.kobo_lines = {name: found for name, found in lines.items() if len(found) > 1}
-        held = Enumerator.objects.filter(kobo_username__in=lines).select_related("home_unit")
-        self.kobo_owners = {person.kobo_username: person for person in held}
-        kept = EnumeratorIdentity.objects.on(timezone.localdate()).filter(kind=IdentityKind.KOBO, value__in=lines)
-        for identity in kept.select_related("enumerator__home_unit"):
-            self.kobo_owners.setdefault(identity.value, identity.enumerator)
+        held = EnumeratorIdentity.objects.filter(
+            Q(valid_to=None) | Q(valid_to__gte=day_in_the_database()), kind=IdentityKind.KOBO, value__in=lines
+        )
+        for identity in held.select_related("enumerator"):
+            self.kobo_holders.setdefault(identity.value, []).append(identity)
 
     def _check_kobo_name(self, instance: Enumerator, errors: dict[str, Any]) -> None:
         name = instance.kobo_username
@@ -314,16 +321,20 @@ class EnumeratorResource(TableResource):
         if name in self.kobo_lines and self.key not in self.twice:
             sentence = _now("stands in the file more than once: lines %(lines)s")
             errors["kobo_username"] = [ValidationError(sentence % {"lines": ", ".join(self.kobo_lines[name])})]
-        owner = self.kobo_owners.get(name)
-        if owner is not None and owner.pk != instance.pk:
+        others = [one for one in self.kobo_holders.get(name, []) if one.enumerator_id != instance.pk]
+        for other in others[:1]:
             sentence = _now("Another enumerator has this Kobo user name: %(person)s.")
-            told = str(owner) if owner.pk in self._seen_owners else _now("a person outside your area")
+            told = str(other.enumerator)
+            if other.enumerator_id not in self._seen_holders:
+                told = _now("a person outside your area")
+            elif other.valid_from or other.valid_to:
+                told = f"{told}, {period_words(other.valid_from, other.valid_to)}"
             errors["kobo_username"] = [ValidationError(sentence % {"person": told})]
 
     @cached_property
-    def _seen_owners(self) -> set[int]:
-        owners = [owner.pk for owner in self.kobo_owners.values()]
-        return set(Enumerator.objects.visible_to(self.user).filter(pk__in=owners).values_list("pk", flat=True))
+    def _seen_holders(self) -> set[int]:
+        holders = {one.enumerator_id for found in self.kobo_holders.values() for one in found}
+        return set(Enumerator.objects.visible_to(self.user).filter(pk__in=holders).values_list("pk", flat=True))
 
 
 def _read_text(cell: Any) -> str:

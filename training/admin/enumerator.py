@@ -169,7 +169,7 @@ class EnumeratorAdmin(PeriodsAdmin, TableAdmin, VerbAdmin):
 
     def save_model(self, request: HttpRequest, obj: Enumerator, form: Any, change: bool) -> None:
         if change:
-            reopen_identities(obj)
+            reopen_identities([obj])
         super().save_model(request, obj, form, change)
 
     @admin.display(description=_("region"), ordering="home_unit__path")

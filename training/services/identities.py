@@ -1,6 +1,7 @@
 """What people are known by: other numbers, and better dates, by hand. Those in use now the database keeps itself."""
 
-from datetime import date
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
@@ -91,19 +92,22 @@ def is_in_use(identity: EnumeratorIdentity) -> bool:
     return identity.valid_to is None and now == (identity.user if column == "user" else identity.value)
 
 
-@transaction.atomic
-def reopen_identities(enumerator: Enumerator) -> int:
-    """Before a column is filled again: what the same person gave up so lately that no day lies between goes on.
+def reopen_identities(people: Iterable[Enumerator]) -> int:
+    """Before columns are filled again: what the same person gave up so lately that no day lies between goes on.
 
     Without this the database would see the same account twice on the day of the change. Returns how many were reopened.
     """
-    today = timezone.localdate()
-    return EnumeratorIdentity.objects.filter(
-        Q(kind=IdentityKind.KOBO, value=enumerator.kobo_username, value__gt="")
-        | Q(kind=IdentityKind.LOGIN, user=enumerator.user, user__isnull=False),
-        enumerator=enumerator,
-        valid_to__gte=today,
-    ).update(valid_to=None)
+    now = {(one.pk, *used) for one in people for used in ((one.kobo_username, None), ("", one.user_id))}
+    ended = EnumeratorIdentity.objects.filter(
+        kind__in=OWN_IDENTITIES, enumerator__in={pk for pk, _name, _user in now}, valid_to__gte=day_in_the_database()
+    )
+    again = [row.pk for row in ended if (row.enumerator_id, row.value, row.user_id) in now]
+    return EnumeratorIdentity.objects.filter(pk__in=again).update(valid_to=None) if again else 0
+
+
+def day_in_the_database() -> date:
+    """The first day of what comes into use now. There a day is UTC's: early in the morning the desk has another."""
+    return datetime.now(UTC).date()
 
 
 def clean_value(kind: str, value: str) -> str:

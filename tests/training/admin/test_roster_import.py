@@ -3,7 +3,7 @@
 import csv
 import io
 import zipfile
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 import factory
 import pytest
@@ -22,6 +22,7 @@ from tests.factories.locations import AdminUnitFactory
 from tests.factories.training import EnumeratorFactory
 from training.models import Enumerator, EnumeratorIdentity
 from training.models.enumerator import make_search_key
+from training.services.identities import end_identity
 
 PEOPLE = "/admin/training/enumerator/"
 HEAD = ["code", "full_name", "sex", "home_unit", "phone"]
@@ -696,6 +697,34 @@ def test_kobo_name_twice_in_the_file_and_one_that_was_given_by_hand_are_refused(
         ("3", "kobo_username", "stands in the file more than once: lines 2, 3"),
         ("4", "kobo_username", "Another enumerator has this Kobo user name: Aigerim (E50)."),
     ]
+
+
+def test_kobo_name_given_up_today_goes_on_when_the_same_person_has_it_again(desk, village):
+    person = EnumeratorFactory(code="E50", home_unit=village, kobo_username="aigerim")
+    end_identity(person.identities.get(), on=timezone.localdate())
+
+    done = confirm(desk, check(desk, workbook(["code", "full_name", "sex", "home_unit", "kobo_username"],
+                                              ["E50", *GOOD[1:4], "aigerim"])))  # fmt: skip
+
+    assert said(done) == ["Imported: 0 new, 1 changed, 0 the same as before."]
+    assert list(person.identities.values_list("value", "valid_to")) == [("aigerim", None)]
+
+
+def test_kobo_name_of_another_until_today_or_from_a_day_to_come_is_refused(desk, village):
+    today = timezone.localdate()
+    person = EnumeratorFactory(code="E50", full_name="Aigerim", home_unit=village, kobo_username="until-today")
+    end_identity(person.identities.get(), on=today)
+    EnumeratorIdentity.objects.create(enumerator=person, kind="kobo", value="next", valid_from=today + timedelta(9))
+    head = [*HEAD, "kobo_username"]
+
+    answer = check(desk, workbook(head, ["E1", *GOOD[1:], "until-today"], ["E2", *GOOD[1:], "next"]))
+
+    said_of = [(line, column, sentence.partition(": ")[2][:21]) for line, column, sentence in faults(answer)]
+    assert said_of == [
+        ("2", "kobo_username", "Aigerim (E50), until "),
+        ("3", "kobo_username", "Aigerim (E50), since "),
+    ]
+    assert Enumerator.objects.count() == 1
 
 
 def test_merged_person_is_not_changed_any_more(desk, village):

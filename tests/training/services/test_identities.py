@@ -103,7 +103,7 @@ def test_account_given_up_today_and_taken_back_today_goes_on():
     person.refresh_from_db()
 
     person.kobo_username = "mine"
-    assert reopen_identities(person) == 1
+    assert reopen_identities([person]) == 1
     person.save()
 
     assert rows(person) == [("kobo", "mine", None, None)]
