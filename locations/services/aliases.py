@@ -176,7 +176,10 @@ def _tidy_indexes() -> None:
     """
     with connection.cursor() as cursor:
         cursor.execute("SELECT gin_clean_pending_list('alias_words'::regclass)")
-        cursor.execute(f"ANALYZE {AdminUnitAlias._meta.db_table}, {AdminUnit._meta.db_table}")
+        tables = ", ".join(
+            model._meta.db_table for model in (AdminUnitAlias, AdminUnit, AdminUnit.predecessors.through)
+        )
+        cursor.execute(f"ANALYZE {tables}")
 
 
 def _make_new(alias: AdminUnitAlias) -> bool:

@@ -3,6 +3,7 @@
 One pass compares in memory and writes in bulk, level by level, since a unit needs its parent's key.
 """
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -13,7 +14,7 @@ from locations.models import AdminUnit, path_of
 from locations.selectors.changes import decided_by_people
 from locations.services.aliases import follow_spellings, load_aliases, renew_keys, spellings_of
 from locations.services.gazetteer_checks import find_problems
-from locations.services.gazetteer_file import GazetteerRefused, UnitRow, parse_rows
+from locations.services.gazetteer_file import PLAIN_FIELDS, GazetteerRefused, UnitRow, parse_rows
 
 Predecessor = AdminUnit.predecessors.through
 BATCH = 500
@@ -90,7 +91,6 @@ def _write_spellings(rows: Iterable[UnitRow], aliases: Iterable[Mapping[str, str
 
 
 def _write(rows: Sequence[UnitRow], before: Mapping[str, AdminUnit], *, decided: int, dry_run: bool) -> GazetteerLoad:
-    names = list(rows[0].fields) if rows else []
     paths = _paths(rows, before)
     keys = {unit_id: unit.pk for unit_id, unit in before.items()}
     changed = {
@@ -98,19 +98,10 @@ def _write(rows: Sequence[UnitRow], before: Mapping[str, AdminUnit], *, decided:
     }
     written = [row for row in rows if row.unit_id not in before or row.unit_id in changed]
     for level in sorted({row.fields["level"] for row in written}):
-        units = [
-            AdminUnit(unit_id=row.unit_id, parent_id=keys.get(row.parent_id), path=paths[row.unit_id], **row.fields)
-            for row in written
-            if row.fields["level"] == level
-        ]
-        AdminUnit.objects.bulk_create(
-            units,
-            batch_size=BATCH,
-            update_conflicts=True,
-            unique_fields=["unit_id"],
-            update_fields=[*names, "parent", "path"],
-        )
-        keys |= {unit.unit_id: unit.pk for unit in units}
+        here = [row for row in written if row.fields["level"] == level]
+        _put_in([row for row in here if row.unit_id not in before], paths, keys)
+        _put_right([row for row in here if row.unit_id in before], paths, keys)
+        keys |= dict(AdminUnit.objects.level(level).order_by().values_list("unit_id", "pk"))
     _move_others(before, paths, named={row.unit_id for row in rows})
     changed |= _write_predecessors(rows, keys) & before.keys()
     added = len(rows) - sum(row.unit_id in before for row in rows)
@@ -121,6 +112,33 @@ def _write(rows: Sequence[UnitRow], before: Mapping[str, AdminUnit], *, decided:
         decided=decided,
         kept=len(before) - decided - (len(rows) - added),
         dry_run=dry_run,
+    )
+
+
+def _put_in(rows: Iterable[UnitRow], paths: Mapping[str, str], keys: Mapping[str, int]) -> None:
+    """By COPY: a country has tens of thousands of them."""
+    columns = ", ".join(("unit_id", "parent_id", "path", *PLAIN_FIELDS))
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(f"COPY {AdminUnit._meta.db_table} ({columns}) FROM STDIN") as copy,
+    ):
+        for row in rows:
+            values = (row.fields[name] for name in PLAIN_FIELDS)
+            plain = (json.dumps(value) if isinstance(value, dict) else value for value in values)
+            copy.write_row((row.unit_id, keys.get(row.parent_id), paths[row.unit_id], *plain))
+
+
+def _put_right(rows: Iterable[UnitRow], paths: Mapping[str, str], keys: Mapping[str, int]) -> None:
+    """As rows in conflict: many times faster than an update of as many columns by cases."""
+    AdminUnit.objects.bulk_create(
+        [
+            AdminUnit(unit_id=row.unit_id, parent_id=keys.get(row.parent_id), path=paths[row.unit_id], **row.fields)
+            for row in rows
+        ],
+        batch_size=BATCH,
+        update_conflicts=True,
+        unique_fields=["unit_id"],
+        update_fields=[*PLAIN_FIELDS, "parent", "path"],
     )
 
 
