@@ -115,7 +115,7 @@ class EnumeratorWithWorkAdmin(EnumeratorAdmin):
         return TemplateResponse(request, "admin/training/enumerator/duplicates.html", context)
 
     def _note_two_people(self, request: HttpRequest) -> None:
-        keys = [key for key in request.POST.getlist("pair") if key.isdigit()]
+        keys = [key for key in request.POST.getlist("pair") if key.isdecimal()]
         if not keys:
             messages.error(request, _now("Choose a pair."))
             return

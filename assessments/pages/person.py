@@ -15,7 +15,7 @@ from django.views.decorators.http import require_safe
 from assessments.enums import TimelineKind
 from assessments.pages.rounds import desk_address
 from assessments.selectors.own_work import own_certificates, places_above
-from assessments.selectors.timeline import Event, timeline
+from assessments.selectors.timeline import Event, receipts_of, timeline
 from dtm_ops.records.models import Receipt
 from training.enums import EnumeratorStatus
 from training.models import Enumerator, TeamMembership
@@ -66,9 +66,8 @@ def show_person(request: HttpRequest, code: str) -> HttpResponse:
 def show_receipt(request: HttpRequest, code: str, pk: int) -> HttpResponse:
     """What one act did to the person's rows, to be read and printed."""
     person = _person_or_404(request, code)
-    receipts = Receipt.objects.filter(subject_type__app_label="training", subject_type__model="enumerator")
     people = [person.pk, *person.merged.values_list("pk", flat=True)]
-    receipt = get_object_or_404(receipts.select_related("by"), subject_id__in=people, pk=pk)
+    receipt = get_object_or_404(receipts_of(people).select_related("by"), pk=pk)
     return render(request, "assessments/person_receipt.html", {"person": person, "receipt": receipt})
 
 

@@ -6,6 +6,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from django.contrib.contenttypes.models import ContentType
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
@@ -15,6 +16,7 @@ from assessments.models import KoboSubmission, SessionAssignment
 from dtm_ops.records.models import Receipt, StatusChange
 from training.enums import AttendanceState, CorrectiveStatus, EnumeratorStatus
 from training.models import Absence, Certificate, CorrectiveTask, Enrolment, Enumerator, TeamMembership, TestAttempt
+from training.selectors.duplicates import TWO_PEOPLE
 
 _REVIEWS = (ReviewStatus.APPROVED_FIRST, ReviewStatus.APPROVED, ReviewStatus.RETURNED, ReviewStatus.REJECTED)
 
@@ -185,9 +187,17 @@ def _status(people: Sequence[int]) -> Iterator[Event]:
         title = _("Status: %(old)s → %(new)s") % {"old": labels.get(step.old, "–"), "new": labels[step.new]}
         text = " · ".join(part for part in (step.text, str(step.by or "")) if part)
         yield Event(step.at, TimelineKind.STATUS, title, text, "warn", None, has_hour=True)
-    for receipt in Receipt.objects.filter(**about).select_related("by"):
+    for receipt in receipts_of(people).select_related("by"):
         text = _("Receipt with %(count)s rows") % {"count": len(receipt.lines)}
         yield Event(receipt.at, TimelineKind.STATUS, receipt.title, text, "info", receipt, has_hour=True)
+
+
+def receipts_of(people: Sequence[int]) -> QuerySet[Receipt]:
+    """Of what was done to these entries. That somebody is not a second person is said of a pair, whose other half the
+    reader may not reach.
+    """
+    about = ContentType.objects.get_for_model(Enumerator)
+    return Receipt.objects.filter(subject_type=about, subject_id__in=people).exclude(kind=TWO_PEOPLE)
 
 
 def _name_of(row: KoboSubmission) -> str:

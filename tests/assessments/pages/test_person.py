@@ -13,6 +13,7 @@ from training.models import Enumerator, TestAttempt
 from training.services.absences import note_absence
 from training.services.certification import revoke_certificate
 from training.services.corrective import cancel_task, raise_task
+from training.services.merging import note_two_people
 from training.services.roster import change_enumerator_status
 from training.services.teams import join_team
 
@@ -165,6 +166,16 @@ def test_receipt_of_another_person_is_not_found(client, coordinator, enumerator,
     client.force_login(coordinator)
 
     assert client.get(f"/people/E01/receipts/{receipt.pk}/").status_code == 404
+
+
+def test_that_two_entries_are_two_people_is_not_told_to_one_of_them(client, administrator, enumerator, other_village):
+    note_two_people(enumerator, EnumeratorFactory(full_name="Unknown Neighbour", home_unit=other_village),
+                    by=administrator)  # fmt: skip
+    client.force_login(enumerator.user)
+
+    page, receipt = client.get(PAGE), client.get(f"{PAGE}receipts/{Receipt.objects.get().pk}/")
+
+    assert ("Unknown Neighbour" in page.content.decode(), receipt.status_code) == (False, 404)
 
 
 def test_own_page_leads_to_what_is_on_record(client, enumerator):
