@@ -75,13 +75,8 @@ class CorrectiveTaskQuerySet(OfPersonQuerySet["models.CorrectiveTask"]):
         return self.filter(status="open")
 
 
-class CertificateQuerySet(ScopedQuerySet["models.Certificate"]):
-    unit_path = "enumerator__home_unit__path"
-
-    def own_rows(self, user: AnyUser, scope: Scope) -> Q:
-        return of_person(user, scope, login="enumerator__user")
-
-    def valid_on(self, day: date) -> "CertificateQuerySet":
+class CertificateQuerySet(OfPersonQuerySet["models.Certificate"]):
+    def valid_on(self, day: date) -> Self:
         """Issued by that day, not yet expired, not revoked by then. The day of expiry is the last good one."""
         return self.filter(
             Q(expires_on=None) | Q(expires_on__gte=day), Q(revoked_on=None) | Q(revoked_on__gt=day), issued_on__lte=day

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from dtm_ops.common.desk import DeskRights
 from dtm_ops.common.desk_sections import DeskSection
 from locations.permissions import has_desk
-from training.admin.certificate import PersonRegionFilter
+from training.admin.filters import PersonRegionFilter
 from training.admin.periods import PeriodsAdmin
 from training.forms import AbsenceForm
 from training.models import Absence

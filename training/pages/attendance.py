@@ -23,7 +23,6 @@ from dtm_ops.common.zones import utc_offset
 from training.enums import AttendanceState
 from training.forms import PresenceForm
 from training.models import Enumerator, TrainingHalfDay, TrainingSession
-from training.pages.frame import ATTENDANCE_TONES
 from training.permissions import can_run_training
 from training.selectors.attendance import AttendanceSheet, attendance_sheet, half_day_to_show, paper_sheet
 from training.services.attendance import EARLY, can_be_recorded, confirm_presence, not_begun_yet, record_attendance
@@ -80,7 +79,7 @@ def show_here(request: HttpRequest, token: str) -> HttpResponse:
             context |= _confirm(half_day, person, form, address=get_client_ip_address(request) or "")
         except Refused as refused:
             context["refusal"] = str(refused)
-    return render(request, "training/here.html", {**context, "tones": ATTENDANCE_TONES})
+    return render(request, "training/here.html", context)
 
 
 def _training_or_404(request: HttpRequest, code: str) -> TrainingSession:
@@ -131,7 +130,6 @@ def _describe(sheet: AttendanceSheet, half_day: TrainingHalfDay | None, request:
         "rows": [(enrolment, sheet.of(enrolment, half_day)) for enrolment in sheet.enrolments],
         "states": AttendanceState.choices,
         "counts": [(value, label, counts[value]) for value, label in AttendanceState.choices],
-        "tones": ATTENDANCE_TONES,
         "not_recorded": counts[""],
         "not_begun": "" if open_now else not_begun_yet(half_day),
         "is_going": open_now and timezone.now() <= half_day.closes_at,

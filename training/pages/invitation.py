@@ -1,6 +1,6 @@
 """`/training/invitation/<token>/`: one person's page about one training. Whoever has the link is the person."""
 
-from typing import Any
+from typing import Any, Final
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
@@ -15,12 +15,20 @@ from dtm_ops.common.errors import Refused
 from dtm_ops.common.zones import utc_offset
 from training.enums import SEATED, EnrolmentStatus
 from training.models import Attendance, Enrolment
-from training.pages.frame import ATTENDANCE_TONES, STATUS_TONES
 from training.selectors.attendance import half_day_at
 from training.selectors.invitations import place_in_line
 from training.services.attendance import EARLY, confirm_presence
 from training.services.enrolment import reply
 from training.services.invitation_mails import enrolment_of
+
+# Classes of the pages' stylesheet.
+_TONES: Final[dict[str, str]] = {
+    EnrolmentStatus.ENROLLED: "info",
+    EnrolmentStatus.INVITED: "info",
+    EnrolmentStatus.ACCEPTED: "ok",
+    EnrolmentStatus.DECLINED: "quiet",
+    EnrolmentStatus.WAITING: "warn",
+}
 
 
 @login_not_required
@@ -74,8 +82,7 @@ def _describe(enrolment: Enrolment) -> dict[str, Any]:
         "training": training,
         "half_days": [(one, recorded.get(one.pk)) for one in half_days],
         "offset": utc_offset(begins),
-        "status_tone": STATUS_TONES[enrolment.status],
-        "attendance_tones": ATTENDANCE_TONES,
+        "status_tone": _TONES[enrolment.status],
         "may_answer": begins is not None and now < begins,
         "is_over": ends is not None and now >= ends,
         "place_in_line": place_in_line(enrolment),

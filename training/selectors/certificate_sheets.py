@@ -3,14 +3,14 @@
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from django.conf import settings
 from django.utils import translation
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from dtm_ops.common.names import named
 from dtm_ops.common.qr import qr_svg
-from training.models import Certificate, Enumerator, TrainingHalfDay, TrainingSession
+from training.models import Certificate, TrainingHalfDay
+from training.selectors.languages import language_of
 
 ENGLISH: Final = "en"
 
@@ -23,13 +23,6 @@ def certificate_sheets(certificates: Iterable[Certificate], *, address: Callable
     return {"title": ", ".join(row.serial for row in rows[:1]) or "DTM Ops", "certificates": sheets}
 
 
-def language_of(person: Enumerator, training_session: TrainingSession) -> str:
-    """That of the person's login, else the first of theirs that the product speaks, else the training's."""
-    spoken = [person.user.language if person.user else "", *person.languages, training_session.language]
-    known = dict(settings.LANGUAGES)
-    return next((code for code in spoken if code in known), ENGLISH)
-
-
 def _days_of(rows: list[Certificate]) -> dict[int, list[Any]]:
     found: dict[int, list[Any]] = {}
     half_days = TrainingHalfDay.objects.filter(training_session__in={row.training_session_id for row in rows})
@@ -39,7 +32,7 @@ def _days_of(rows: list[Certificate]) -> dict[int, list[Any]]:
 
 
 def _sheet(certificate: Certificate, days: list[Any], *, address: str) -> dict[str, Any]:
-    language = language_of(certificate.enumerator, certificate.training_session)
+    language = language_of(certificate.enumerator, fallback=certificate.training_session.language)
     with translation.override(language):
         own = _words(certificate, days, language)
     with translation.override(ENGLISH):

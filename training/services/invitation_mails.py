@@ -3,7 +3,6 @@
 from datetime import datetime
 from typing import Final
 
-from django.conf import settings
 from django.core.signing import BadSignature, Signer
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -13,13 +12,12 @@ from django.utils.translation import gettext as _
 from dtm_ops.common.site_address import absolute
 from dtm_ops.common.zones import utc_offset
 from dtm_ops.records.notices import queue_notice
-from training.models import Enrolment, Enumerator
+from training.models import Enrolment
 from training.selectors.invitations import invitation_key
+from training.selectors.languages import language_of
 
 # A full stop: a colon is cut off by some messengers. Named by what it opens, so that it opens nothing else.
 _SIGNER: Final = Signer(sep=".", salt="training.invitation")
-# Of a person who speaks several and chose none.
-PREFERRED: Final = ("kk", "ru", "en")
 
 
 def invitation_token(enrolment: Enrolment) -> str:
@@ -42,14 +40,6 @@ def enrolment_of(token: str) -> Enrolment | None:
         return None
     rows = Enrolment.objects.select_related("enumerator__user", "training_session")
     return rows.filter(pk=key).first()
-
-
-def language_of(person: Enumerator, *, fallback: str) -> str:
-    """What the person chose for the own log-in, else the first of the site's languages that they speak."""
-    if person.user is not None and person.user.language:
-        return str(person.user.language)
-    spoken = (code for code in PREFERRED if code in person.languages and code in dict(settings.LANGUAGES))
-    return next(spoken, fallback)
 
 
 def tell_invited(enrolment: Enrolment, *, was_waiting: bool = False) -> bool:

@@ -11,7 +11,7 @@ from dtm_ops.common.typesetting import render_pages, render_pdf
 from tests.factories.training import CertificateFactory, EnumeratorFactory
 from training.models import Certificate, TrainingHalfDay
 from training.pages.certificates import TEMPLATE
-from training.selectors.certificate_sheets import certificate_sheets, language_of
+from training.selectors.certificate_sheets import certificate_sheets
 
 pytestmark = pytest.mark.django_db
 
@@ -118,22 +118,6 @@ def test_revoked_certificate_is_stamped(certificate):
 
     assert "1.05.2023" in stamped["certificates"][0]["stamp"] or "2023" in stamped["certificates"][0]["stamp"]
     assert render_pages(TEMPLATE, plain, ppi=36) != render_pages(TEMPLATE, stamped, ppi=36)
-
-
-@pytest.mark.parametrize(
-    ("login", "languages", "expected"),
-    [("kk", ["ru"], "kk"), ("", ["fr", "ru"], "ru"), (None, [], "kk"), (None, ["fr"], "kk")],
-)
-def test_language_is_the_logins_else_the_persons_else_the_trainings(
-    enumerator, certificate, login, languages, expected
-):
-    enumerator.languages, certificate.training_session.language = languages, "kk"
-    if login is None:
-        enumerator.user = None
-    else:
-        enumerator.user.language = login
-
-    assert language_of(enumerator, certificate.training_session) == expected
 
 
 def test_typed_text_is_no_markup(certificate):

@@ -15,6 +15,7 @@ from tests.concurrently import at_once
 from tests.factories.training import EnumeratorFactory, TrainingSessionFactory
 from training.enums import SEATED
 from training.models import Enrolment, Enumerator, TrainingHalfDay, TrainingSession
+from training.selectors.languages import language_of
 from training.services.enrolment import (
     enrol,
     fill_seats,
@@ -23,7 +24,7 @@ from training.services.enrolment import (
     reply,
     send_reminders,
 )
-from training.services.invitation_mails import enrolment_of, invitation_address, invitation_token, language_of
+from training.services.invitation_mails import enrolment_of, invitation_address, invitation_token
 from training.tasks import remind_of_trainings
 
 pytestmark = pytest.mark.django_db
@@ -130,7 +131,9 @@ def test_invitation_tells_days_place_and_the_own_link(training, people, coordina
         ("kk", ["ru"], "kk"),
         ("", ["en", "ru"], "ru"),
         ("", ["ru", "kk"], "kk"),
+        ("", ["fr", "ru"], "ru"),
         ("", ["uz"], "en"),
+        (None, [], "en"),
         (None, ["en"], "en"),
     ],
 )
