@@ -31,6 +31,7 @@ from locations.services.unit_changes import (
     Decisions,
     accept_change,
     accept_changes,
+    lines_of_what_waits,
     refuse_change,
     refuse_changes,
     reopen_change,
@@ -52,8 +53,10 @@ def _decides(user: Any, row: Any) -> bool:
     return can_change_gazetteer(user)
 
 
-def _accept(change: UnitChange, *, user: User, note: str, fields: list[str] | None = None, code: str = "") -> None:
+def _accept(change: UnitChange, *, user: User, note: str, fields: list[str] | None = None, code: str = "") -> str:
     accept_change(change, by=user, fields=fields, note=note, code=code)
+    waiting = ", ".join(f"{line['what']} ({line['row']})" for line in lines_of_what_waits([change]))
+    return _now("Still at the row of before: %(rows)s.") % {"rows": waiting} if waiting else ""
 
 
 def _refuse(change: UnitChange, *, user: User, reason: str) -> None:
@@ -96,7 +99,7 @@ class OriginFilter(admin.SimpleListFilter):
         chosen = self.value() or ""
         if chosen in ("field", "classifier"):
             return queryset.filter(update__isnull=chosen == "field")
-        return queryset.filter(update=int(chosen)) if chosen.isdigit() else queryset
+        return queryset.filter(update=int(chosen)) if chosen.isdecimal() else queryset
 
 
 @admin.register(UnitChange)
@@ -326,7 +329,7 @@ class GazetteerUpdateAdmin(VerbAdmin, UnscopedAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        groups = self._groups(request, object_id) if object_id.isdigit() else []
+        groups = self._groups(request, object_id) if object_id.isdecimal() else []
         return super().change_view(request, object_id, form_url, {"groups": groups, **(extra_context or {})})
 
     def _groups(self, request: HttpRequest, object_id: str) -> list[dict[str, Any]]:

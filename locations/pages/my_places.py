@@ -81,7 +81,7 @@ def _places(request: HttpRequest) -> AdminUnitQuerySet:
 
 def _chosen(request: HttpRequest, name: str) -> AdminUnit | None:
     """Out of reach is not found."""
-    unit_id = request.GET.get(name, "")
+    unit_id = request.GET.get(name, "").replace("\x00", "")
     return get_object_or_404(_places(request).select_related("parent__parent"), unit_id=unit_id) if unit_id else None
 
 

@@ -31,7 +31,7 @@ from locations.services.gazetteer_file import (
     parse_rows,
     texts_of_fields,
 )
-from locations.services.unit_writes import ONE_DAY
+from locations.services.unit_writes import ONE_DAY, as_unit_id
 
 # Days that a file leaves blank are not known to it: no difference.
 BLANK_SAYS_NOTHING: Final = {"valid_from", "valid_to", "predecessors"}
@@ -169,7 +169,7 @@ def _texts(row: UnitRow, found: _Comparison, unit: AdminUnit | None) -> dict[str
     """The row's columns as the loader writes them; the id is one that is free, where the place begins a row."""
     unit_id = row.unit_id
     if not unit_id or unit_id in found.taken_ids:
-        unit_id = f"{row.fields['code']}.{_first_day(row, unit, found.day).isoformat()}"
+        unit_id = f"{as_unit_id(row.fields['code'])}.{_first_day(row, unit, found.day).isoformat()}"
     predecessors = "|".join(sorted(row.predecessors))
     return {"unit_id": unit_id, **texts_of_fields(row.fields), "predecessors": predecessors}
 

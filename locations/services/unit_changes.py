@@ -19,12 +19,12 @@ from dtm_ops.records.models import Receipt
 from dtm_ops.records.receipts import write_receipt
 from dtm_ops.records.services import change_status
 from locations.enums import UNIT_CHANGE_STEPS, UnitChangeKind, UnitChangeStatus
-from locations.models import AdminUnit, UnitChange
+from locations.models import AdminUnit, AdminUnitAlias, Boundary, UnitChange, UnitScope
 from locations.selectors.changes import below, standing_from, standing_row
 from locations.services.gazetteer import lock_gazetteer
 from locations.services.gazetteer_file import NAME_COLUMN, fields_of, parse_rows, texts_of_fields
-from locations.services.unit_writes import ONE_DAY, UnitWriting, free_unit_id, name_some, take_back
-from locations.services.units import write_merge
+from locations.services.unit_writes import ONE_DAY, UnitWriting, as_unit_id, free_unit_id, name_some, take_back
+from locations.services.units import lines_of_what_stays, write_merge
 
 # What a change consists of: without these there is nothing to accept.
 FRAME: Final = ("unit_id", "code", "level", "unit_type", "parent_id", "valid_from", "valid_to", "duplicate_of")
@@ -34,6 +34,8 @@ FIRST_TO_LAST: Final = [
     UnitChangeKind.ADDED, UnitChangeKind.MOVED, UnitChangeKind.CLOSED, UnitChangeKind.CODE_REUSED,
     UnitChangeKind.DUPLICATE, UnitChangeKind.RENAMED, UnitChangeKind.CORRECTED,
 ]  # fmt: skip
+# Rows of the gazetteer itself, which say of a place what was, or go along.
+OWN_ROWS: Final = (AdminUnit, AdminUnitAlias, Boundary, UnitChange)
 # After all that moves has moved: the row of before keeps the name of before.
 COLUMNS_ALONE: Final = {UnitChangeKind.RENAMED, UnitChangeKind.CORRECTED}
 FROM_BELOW: Final = {UnitChangeKind.MOVED, UnitChangeKind.CLOSED, UnitChangeKind.CODE_REUSED}
@@ -167,7 +169,27 @@ def _decide_many(
         }
         for change in changes
     ]
+    lines += lines_of_what_waits([change for change in changes if change.pk not in left])
     return Decisions(len(changes) - len(left), left, write_receipt("place_changes", title, lines, by=by))
+
+
+def lines_of_what_waits(changes: Iterable[UnitChange]) -> list[dict[str, str]]:
+    """People, teams, targets and rights at rows that these acceptances closed. Of a place that moved, the rights went
+    along.
+    """
+    ended: dict[bool, set[int]] = {True: set(), False: set()}
+    for change in changes:
+        for key, _before, after in change.undo.get("changed", []):
+            if after.get("valid_to"):
+                ended[change.kind == UnitChangeKind.MOVED].add(key)
+    return [
+        line
+        for is_moved, keys in ended.items()
+        if keys
+        for line in lines_of_what_stays(
+            AdminUnit.objects.filter(pk__in=keys), but=(*OWN_ROWS, UnitScope) if is_moved else OWN_ROWS
+        )
+    ]
 
 
 def _act_on_all(changes: Sequence[UnitChange], act: Callable[[UnitChange], None]) -> dict[int, Refused]:
@@ -229,7 +251,7 @@ def _write_added(change: UnitChange, taken: Mapping[str, str], writing: UnitWrit
     if parent is not None and fields["level"] <= parent.level:
         raise Refused(_("“%(parent)s” is not of a higher level.") % {"parent": parent}, code="level")
     _refuse_code_taken(code, from_day=fields["valid_from"])
-    unit_id = taken.get("unit_id") or code
+    unit_id = taken.get("unit_id") or as_unit_id(code)
     if AdminUnit.objects.filter(unit_id=unit_id).exists():
         unit_id = free_unit_id(code, fields["valid_from"])
     unit = AdminUnit(**fields, parent=parent, unit_id=unit_id)

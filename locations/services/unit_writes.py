@@ -3,6 +3,7 @@
 Taking back restores the noted columns and removes the noted rows, and refuses where somebody wrote there since.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from typing import Any
@@ -26,6 +27,7 @@ ONE_DAY = timedelta(days=1)
 # What a place keeps when it goes on in a newer row.
 KEPT = [name for name in PLAIN_FIELDS if name != "valid_from"]
 MOST_NAMES = 5
+NO_UNIT_ID = re.compile(r"[^0-9A-Za-z._~-]")
 
 
 class UnitWriting:
@@ -85,18 +87,23 @@ class UnitWriting:
                     self.add_spelling(unit, old, language=language, valid_to=on - ONE_DAY)
         self.change(unit, **names)
 
-    def move(self, unit: AdminUnit, parent: AdminUnit, *, on: date, unit_id: str = "", **columns: Any) -> AdminUnit:
-        """The place lies in ``parent`` from that day on, with everything below it.
+    def move(self, unit: AdminUnit, above: AdminUnit, *, on: date, unit_id: str = "", **columns: Any) -> AdminUnit:
+        """The place lies in ``above`` from that day on, with everything below it.
 
         The rows of before close and stay where they are, since what was planned in them tells the region of then; newer
         rows go on. A row that begins on that day or later never lay elsewhere, and is hung over. Returns the row of
         that day.
         """
         moved = below(unit, from_day=on)
-        rows = {unit.pk: self._move_one(unit, parent, on=on, unit_id=unit_id, columns=columns)}
+        rows = {unit.pk: self._move_one(unit, above, on=on, unit_id=unit_id, columns=columns)}
         for lower in moved:
-            if lower.parent_id in rows:
-                rows[lower.pk] = self._move_one(lower, rows[lower.parent_id], on=on, unit_id="", columns={})
+            parent = rows.get(lower.parent_id or 0)
+            if parent is not None and parent.pk == lower.parent_id:
+                # The row above was hung over, and so this one never lay elsewhere either, whatever its first day.
+                self.change(lower, path=path_of(lower.unit_id, parent.path))
+                rows[lower.pk] = lower
+            elif parent is not None:
+                rows[lower.pk] = self._move_one(lower, parent, on=on, unit_id="", columns={})
         return rows[unit.pk]
 
     def _move_one(
@@ -158,9 +165,14 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, (int, str, dict, list)) or value is None else str(value)
 
 
+def as_unit_id(code: str) -> str:
+    """A code may hold any sign; an id stands in addresses and paths."""
+    return NO_UNIT_ID.sub("-", code)
+
+
 def free_unit_id(code: str, day: date) -> str:
     """ "<code>.<first day>"; with a number behind it where a row of that name is there already."""
-    wanted = f"{code}.{day.isoformat()}"
+    wanted = f"{as_unit_id(code)}.{day.isoformat()}"
     taken = set(AdminUnit.objects.filter(unit_id__startswith=wanted).values_list("unit_id", flat=True))
     return next(name for name in [wanted, *(f"{wanted}-{number}" for number in range(2, 99))] if name not in taken)
 

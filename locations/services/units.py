@@ -1,8 +1,9 @@
 """Closing a place, and merging a row that was found to be the same place as another."""
 
+from collections.abc import Collection
 from datetime import date
 
-from django.db import transaction
+from django.db import models, transaction
 from django.utils.translation import gettext as _
 
 from dtm_ops.accounts.models import User
@@ -27,7 +28,11 @@ def close_unit(unit: AdminUnit, *, last_day: date, by: User | None, reason: str)
     UnitWriting().close(unit, last_day)
     closed = _line(unit, _("closed, last day %(day)s: %(reason)s") % {"day": last_day.isoformat(), "reason": reason})
     return write_receipt(
-        "place_closed", _("Closed: %(unit)s") % {"unit": unit}, [closed, *_lines_of_what_stays(unit)], by=by, about=unit
+        "place_closed",
+        _("Closed: %(unit)s") % {"unit": unit},
+        [closed, *lines_of_what_stays([unit])],
+        by=by,
+        about=unit,
     )
 
 
@@ -45,7 +50,7 @@ def merge_units(duplicate: AdminUnit, into: AdminUnit, *, by: User | None, on: d
     write_merge(UnitWriting(), duplicate, into, on=on)
     merged = _line(duplicate, _("merged into %(unit)s: %(reason)s") % {"unit": into.choice_label, "reason": reason})
     title = _("Merged: %(duplicate)s into %(unit)s") % {"duplicate": duplicate, "unit": into}
-    return write_receipt("place_merged", title, [merged, *_lines_of_what_stays(duplicate)], by=by, about=duplicate)
+    return write_receipt("place_merged", title, [merged, *lines_of_what_stays([duplicate])], by=by, about=duplicate)
 
 
 def write_merge(writing: UnitWriting, duplicate: AdminUnit, into: AdminUnit, *, on: date) -> None:
@@ -89,14 +94,17 @@ def _line(unit: AdminUnit, done: str) -> dict[str, str]:
     return {"what": str(unit._meta.verbose_name), "row": unit.choice_label, "key": unit.unit_id, "done": done}
 
 
-def _lines_of_what_stays(unit: AdminUnit) -> list[dict[str, str]]:
+def lines_of_what_stays(
+    units: Collection[AdminUnit], *, but: Collection[type[models.Model]] = (AdminUnitAlias,)
+) -> list[dict[str, str]]:
+    """What points at the rows and does not follow by itself; kinds of row in ``but`` are not told."""
     return [
         {
             "what": str(model._meta.verbose_name_plural),
             "row": str(count),
-            "key": unit.unit_id,
+            "key": ", ".join(unit.unit_id for unit in units),
             "done": _("still point at this row"),
         }
-        for model, count in what_hangs_on([unit])
-        if model is not AdminUnitAlias
+        for model, count in what_hangs_on(units)
+        if model not in but
     ]

@@ -25,6 +25,7 @@ from locations.services.unit_changes import (
     undo_change,
     undo_changes,
 )
+from locations.services.unit_writes import UnitWriting
 from tests.concurrently import at_once
 from tests.factories.accounts import UserFactory
 from tests.factories.assessments import RoundTargetFactory
@@ -278,6 +279,20 @@ class TestDecide:
         assert coming.path == "0/2/11.2024-01-01/119/"
         assert scopes == [("11", "coordinator"), ("11.2024-01-01", "coordinator")]
         assert snapshot() == before
+
+    def test_place_below_a_row_that_is_hung_over_has_one_row_whatever_its_first_day(self):
+        lake = AdminUnit.objects.get(unit_id="11")
+        AdminUnit.objects.filter(pk=lake.pk).update(valid_from=DAY)
+        lake.refresh_from_db()
+
+        UnitWriting().move(lake, AdminUnit.objects.get(unit_id="2"), on=DAY)
+
+        found = AdminUnit.objects.filter(code__startswith="11").order_by("unit_id")
+        assert list(found.values_list("unit_id", "path", "valid_from", "valid_to")) == [
+            ("11", "0/2/11/", DAY, None),
+            ("111", "0/2/11/111/", None, None),
+            ("112", "0/2/11/112/", None, None),
+        ]
 
     def test_old_name_stays_as_a_spelling(self):
         update = propose(edited(u11={"name_en": "Great Lake"}))

@@ -386,3 +386,32 @@ def test_gazetteer_loaded_again_leaves_what_people_decided(desk, village, distri
     assert capsys.readouterr().out == "0 added, 1 changed, 0 unchanged. 3 left as people decided on the desk.\n"
     assert list(AdminUnit.objects.exclude(pk=other_district.pk).order_by("pk").values()) == decided
     assert AdminUnit.objects.get(pk=other_district.pk).pcode == "KZ47"
+
+
+def test_accepting_a_move_tells_what_waits_at_the_row_of_before(desk, enumerator, village, other_district):
+    upload(desk, HEADER + "195233000,195233000,4,village,473600000,Zhandosov,\n")
+    move = UnitChange.objects.get()
+
+    alone = desk.post(f"{CHANGES}{move.pk}/do/accept/", {"confirmed": "1", "note": ""}, follow=True)
+    desk.post(f"{CHANGES}{move.pk}/do/undo/", {"confirmed": "1", "note": ""})
+    desk.post(f"{CHANGES}{move.pk}/do/reopen/", {"confirmed": "1"})
+    update = f"{UPDATES}{move.update_id}/do/accept_open/"
+    desk.post(update, {"confirmed": "1", "kinds": ["moved"], "note": ""})
+
+    assert "Still at the row of before: enumerators (1)." in alone.content.decode()
+    assert Receipt.objects.get().lines[1:] == [
+        {"what": "enumerators", "row": "1", "key": "195233000", "done": "still point at this row"}
+    ]
+
+
+def test_code_with_blanks_and_cyrillic_letters_makes_an_id_that_addresses_bear(desk, administrator, district):
+    change = propose_field_change("added", by=administrator, reason="x", parent=district, after={"name_en": "New"})
+
+    desk.post(f"{CHANGES}{change.pk}/do/accept/", {"confirmed": "1", "code": "АБ 12", "note": ""})
+
+    assert list(AdminUnit.objects.filter(code="АБ 12").values_list("unit_id", flat=True)) == ["---12"]
+
+
+@pytest.mark.parametrize("address", [f"{CHANGES}?origin=²", f"{UPDATES}²/change/", "/my/places/new/?unit=%00"])
+def test_odd_addresses_are_no_error(desk, address):
+    assert desk.get(address, follow=True).status_code in (200, 404)
