@@ -151,10 +151,12 @@ ADMIN: dict[str, Desk] = {
     "training_enumerator": Desk(
         add=ROSTER,
         change=OWN_ROSTER,
-        verbs=dict.fromkeys(["set_aside", "take_back", "leave", "merge"], OWN_ROSTER),
+        verbs=dict.fromkeys(["set_aside", "take_back", "leave", "merge", "follow_place"], OWN_ROSTER),
         more={**table_pages(ROSTER), "duplicates": Rule(DESK, ROSTER)},
     ),
-    "training_team": Desk(add=ROSTER, change=OWN_ROSTER, verbs={"hand_over": OWN_ROSTER}),
+    "training_team": Desk(
+        add=ROSTER, change=OWN_ROSTER, verbs=dict.fromkeys(["hand_over", "follow_place"], OWN_ROSTER)
+    ),
     "training_absence": Desk(add=ROSTER, change=OWN_ROSTER, delete=OWN_ROSTER),
     "training_certificate": Desk(verbs={"revoke": OWN_ROSTER}),
     "training_testattempt": Desk(verbs={"correct": OWN_ROSTER}, more=table_pages(ROSTER)),

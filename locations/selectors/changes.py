@@ -9,6 +9,7 @@ from django.db.models import Q
 
 from locations.models import AdminUnit
 from locations.querysets import AdminUnitQuerySet
+from locations.selectors.units import successors_of
 
 Predecessor = AdminUnit.predecessors.through
 
@@ -41,6 +42,15 @@ def standing_row(unit: AdminUnit, day: date) -> AdminUnit | None:
         seen.add(row.pk)
         row = row.successors.filter(code=row.code, valid_from__gt=row.valid_to).order_by("valid_from").first()
     return row
+
+
+def goes_on_in(unit: AdminUnit, day: date) -> AdminUnit | None:
+    """The one row that stands for the place on that day. None: the place has closed, or parted into several."""
+    standing = standing_row(unit, day)
+    if standing is not None:
+        return standing
+    after = successors_of([unit], day)[unit.pk]
+    return after[0] if len(after) == 1 else None
 
 
 def below(unit: AdminUnit, *, from_day: date) -> list[AdminUnit]:

@@ -27,6 +27,7 @@ from locations.models import AdminUnit
 from locations.permissions import has_desk, is_administrator
 from training.admin.filters import (
     SOON,
+    ClosedHomeFilter,
     ContractFilter,
     HomeRegionFilter,
     LanguageFilter,
@@ -42,6 +43,7 @@ from training.querysets import EnumeratorQuerySet
 from training.resources import EnumeratorResource
 from training.selectors import search_people
 from training.services.identities import reopen_identities
+from training.services.moved_places import follow_place, in_force
 from training.services.roster import change_enumerator_status
 from training.services.roster_import import import_receipt
 
@@ -52,6 +54,10 @@ TONES = {EnumeratorStatus.ACTIVE: GOOD, EnumeratorStatus.INACTIVE: WAIT, Enumera
 
 def _change_status(enumerator: Enumerator, *, user: User, reason: str, since: date, status: str) -> None:
     change_enumerator_status(enumerator, status, by=user, reason=reason, since=since)
+
+
+def _follow_place(enumerator: Enumerator, *, user: User) -> str:
+    return _now("%(person)s: %(place)s.") % {"person": enumerator, "place": follow_place(enumerator).choice_label}
 
 
 def status_fits(status: str) -> Callable[[Enumerator], str]:
@@ -112,6 +118,14 @@ class EnumeratorAdmin(PeriodsAdmin, TableAdmin, VerbAdmin):
             _("The person has left: no new work. Open work stays assigned until it is handed over."),
         ),
         status_verb("take_back", _("Take back"), EnumeratorStatus.ACTIVE, _("The person can be given work again.")),
+        Verb(
+            name="follow_place",
+            label=_("Move the home unit on"),
+            hint=_("The place was moved or merged: the home unit becomes the row that stands for it today."),
+            may=can_change_roster,
+            act=_follow_place,
+            fits=lambda person: in_force(person.home_unit),
+        ),
     )
     form = EnumeratorForm
     inlines = [MembershipsOfPerson, AbsencesOfPerson, IdentitiesOfPerson, CertificatesOfPerson]
@@ -122,7 +136,8 @@ class EnumeratorAdmin(PeriodsAdmin, TableAdmin, VerbAdmin):
     ]  # fmt: skip
     list_display_links = ["code", "full_name"]
     list_filter = [
-        "status", HomeRegionFilter, LanguageFilter, "has_vehicle", OrganisationFilter, ContractFilter, MergedFilter,
+        "status", HomeRegionFilter, ClosedHomeFilter, LanguageFilter, "has_vehicle", OrganisationFilter, ContractFilter,
+        MergedFilter,
     ]  # fmt: skip
     search_fields = ["code", "full_name", "phone", "email", "organisation", "kobo_username"]
     search_help_text = _("Name in any spelling, code, phone, e-mail, organisation or Kobo user name. The best 200.")

@@ -40,6 +40,26 @@ class PersonRegionFilter(RegionFilter):
     path_field = "enumerator__home_unit__path"
 
 
+class ClosedPlaceFilter(admin.SimpleListFilter):
+    """Rows whose place has closed or was moved: they wait at the row of before. ``place_field`` leads to the place."""
+
+    title = _("place")
+    parameter_name = "place"
+    place_field = "unit"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("closed", _("Closed or moved"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        closed = {f"{self.place_field}__valid_to__lt": timezone.localdate()}
+        return queryset.filter(**closed) if self.value() == "closed" else queryset
+
+
+class ClosedHomeFilter(ClosedPlaceFilter):
+    title = _("home unit")
+    place_field = "home_unit"
+
+
 class LanguageFilter(admin.SimpleListFilter):
     """Languages that somebody of the roster speaks."""
 

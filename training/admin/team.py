@@ -18,10 +18,11 @@ from dtm_ops.common.desk import AnyUser, DeskRights
 from dtm_ops.common.desk_sections import DeskSection
 from dtm_ops.records.verbs import Verb, VerbAdmin, VerbForm
 from locations.permissions import has_desk
-from training.admin.filters import RegionFilter
+from training.admin.filters import ClosedPlaceFilter, RegionFilter
 from training.admin.periods import MembersOfTeam, PeriodsAdmin
 from training.models import Enumerator, Team, TeamMembership
 from training.permissions import can_change_team
+from training.services.moved_places import follow_place, in_force
 from training.services.teams import hand_over_lead
 
 
@@ -40,6 +41,10 @@ class LeadForm(VerbForm):
 def _hand_over(team: Team, *, user: User, to: Enumerator, on: date) -> str:
     hand_over_lead(team, to=to, on=on)
     return _now("%(person)s leads %(team)s.") % {"person": to, "team": team}
+
+
+def _follow_place(team: Team, *, user: User) -> str:
+    return _now("%(team)s: %(place)s.") % {"team": team, "place": follow_place(team).choice_label}
 
 
 def _is_open(team: Team) -> str:
@@ -63,12 +68,20 @@ class TeamAdmin(PeriodsAdmin, VerbAdmin):
             fits=_is_open,
             in_list=False,
         ),
+        Verb(
+            name="follow_place",
+            label=_("Move the place on"),
+            hint=_("The place was moved or merged: the team works for the row that stands for it today."),
+            may=can_change_team,
+            act=_follow_place,
+            fits=lambda team: _is_open(team) or in_force(team.unit),
+        ),
     )
     inlines = [MembersOfTeam]
     autocomplete_fields = ["unit"]
     fields = ["code", "name", "unit", "closed_on"]
     list_display = ["name", "unit", "shown_lead", "shown_members", "shown_standing"]
-    list_filter = [RegionFilter]
+    list_filter = [RegionFilter, ClosedPlaceFilter]
     list_select_related = ["unit"]
     search_fields = ["code", "name", "memberships__enumerator__code", "memberships__enumerator__full_name"]
     search_help_text = _("Code or name of the team, or code or name of a member.")

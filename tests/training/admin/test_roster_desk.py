@@ -6,12 +6,15 @@ import pytest
 from django.utils import timezone
 
 from dtm_ops.records.models import StatusChange
-from tests.factories.training import CertificateFactory, EnumeratorFactory, TrainingSessionFactory
+from locations.models import AdminUnit
+from locations.services.unit_writes import UnitWriting
+from tests.factories.training import CertificateFactory, EnumeratorFactory, TeamFactory, TrainingSessionFactory
 from training.models import (
     Attendance,
     Certificate,
     Enrolment,
     Enumerator,
+    Team,
     TrainedForm,
     TrainingHalfDay,
     TrainingSession,
@@ -19,6 +22,7 @@ from training.models import (
 from training.selectors import why_not_certified
 
 PEOPLE = "/admin/training/enumerator/"
+TEAMS = "/admin/training/team/"
 SESSIONS = "/admin/training/trainingsession/"
 CERTIFICATES = "/admin/training/certificate/"
 
@@ -282,3 +286,39 @@ def test_certificate_is_not_revoked_by_the_wrong_person(request, client, enumera
 
     certificate.refresh_from_db()
     assert (answer.status_code, certificate.revoked_on) == (status, None)
+
+
+def test_people_and_teams_at_a_place_that_moved_are_listed_and_go_on_with_it(
+    client, administrator, enumerator, village, other_district
+):
+    other = EnumeratorFactory(code="E02", home_unit=other_district)
+    team = TeamFactory(unit=village)
+    UnitWriting().move(village, other_district, on=timezone.localdate())
+    newer = AdminUnit.objects.get(predecessors=village)
+    client.force_login(administrator)
+
+    listed = [row.code for row in client.get(PEOPLE, {"place": "closed"}).context["cl"].result_list]
+    teams = [row.pk for row in client.get(TEAMS, {"place": "closed"}).context["cl"].result_list]
+    said = [*messages_of(press(client, PEOPLE, enumerator, "follow_place"))]
+    stayed = messages_of(press(client, PEOPLE, other, "follow_place"))
+    press(client, TEAMS, team, "follow_place")
+
+    assert (listed, teams) == (["E01"], [team.pk])
+    assert said == ["Aigerim Demo (E01): Zhandosov (Beyneu)."]
+    assert "“Beyneu” is in force" in stayed[0]
+    assert sorted(Enumerator.objects.values_list("code", "home_unit")) == [
+        ("E01", newer.pk),
+        ("E02", other_district.pk),
+    ]
+    assert Team.objects.get().unit == newer
+    assert client.get(PEOPLE, {"place": "closed"}).context["cl"].result_count == 0
+
+
+def test_home_that_closed_for_good_is_chosen_by_hand(client, administrator, enumerator, village):
+    AdminUnit.objects.filter(pk=village.pk).update(valid_to=date(2024, 1, 1))
+    client.force_login(administrator)
+
+    answer = press(client, PEOPLE, enumerator, "follow_place")
+
+    assert "“Zhandosov” has no one successor: choose the place by hand." in messages_of(answer)[0]
+    assert Enumerator.objects.get().home_unit == village
