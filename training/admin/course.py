@@ -20,9 +20,10 @@ from dtm_ops.accounts.models import User
 from dtm_ops.common.desk import AnyUser, DeskRights, UnscopedAdmin, UnscopedTabularInline
 from dtm_ops.common.desk_sections import DeskSection
 from dtm_ops.common.name_fields import NamesField
-from dtm_ops.records.verbs import Verb, VerbAdmin, VerbForm
+from dtm_ops.records.verbs import Verb, VerbAdmin
 from locations.permissions import has_desk, is_administrator
 from locations.querysets import scope_of
+from training.admin.people_form import PeopleForm
 from training.models import Course, CourseBlock, CourseForm, Enumerator
 from training.permissions import can_run_training
 from training.services.courses import days_of, open_training
@@ -41,7 +42,7 @@ _RIGHTS = DeskRights(view=has_desk, add=is_administrator, change=_may_change)
 _INLINE_RIGHTS = DeskRights(view=has_desk, add=is_administrator, change=_may_change, delete=_may_change)
 
 
-class OpenTrainingForm(VerbForm):
+class OpenTrainingForm(PeopleForm):
     code = forms.CharField(
         label=_("Code"),
         max_length=40,
@@ -61,20 +62,14 @@ class OpenTrainingForm(VerbForm):
     link = forms.URLField(label=_("Online link"), required=False, assume_scheme="https")
     trainer = forms.CharField(label=_("Trainers"), max_length=160, required=False)
     seats = forms.IntegerField(label=_("Seats"), min_value=1, required=False, help_text=_("Blank: as many as come."))
-    people = forms.ModelMultipleChoiceField(
-        label=_("People"),
-        queryset=Enumerator.objects.none(),
-        required=False,
-        widget=forms.SelectMultiple({"size": 12}),
-        help_text=_("Who comes; more can be enrolled afterwards. Beyond the seats they wait."),
-    )
+
+    field_order = ["code", "title", "language", "first_day", "venue", "link", "trainer", "seats"]
+    people_help = _("Who comes; more can be enrolled afterwards. Beyond the seats they wait.")
 
     def __init__(self, data: Any = None, *, rows: Sequence[Any], user: AnyUser) -> None:
         super().__init__(data, rows=rows, user=user)
-        people: Any = self.fields["people"]
-        people.queryset = Enumerator.objects.visible_to(user).active()
         # A coordinator sees a training by own people in it: one without any would be lost from sight.
-        people.required = not scope_of(user).everywhere
+        self.fields["people"].required = not scope_of(user).everywhere
 
 
 def _open(course: Course, *, user: User, first_day: date, people: QuerySet[Enumerator], **asked: Any) -> SafeString:
@@ -122,7 +117,7 @@ class CourseAdminForm(forms.ModelForm):
 @admin.register(Course)
 class CourseAdmin(UnscopedAdmin, VerbAdmin):
     desk_section = DeskSection.PEOPLE
-    desk_order = 3
+    desk_order = 4
     rights = _RIGHTS
     form = CourseAdminForm
     seen_fields = ()

@@ -1,9 +1,7 @@
 """The buttons of a training session that bring people in: enrol and invite."""
 
-from collections.abc import Sequence
 from typing import Any
 
-from django import forms
 from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils import timezone
@@ -15,26 +13,20 @@ from django.utils.translation import ngettext
 
 from dtm_ops.accounts.models import User
 from dtm_ops.common.desk import AnyUser
-from dtm_ops.records.verbs import Verb, VerbForm
+from dtm_ops.records.verbs import Verb
+from training.admin.people_form import PeopleForm
 from training.enums import EnrolmentStatus
 from training.models import Enumerator, TrainingSession
 from training.permissions import can_run_training
+from training.querysets import EnumeratorQuerySet
 from training.services.enrolment import enrol, invite, starts_at
 
 
-class EnrolForm(VerbForm):
-    people = forms.ModelMultipleChoiceField(
-        label=_("People"),
-        queryset=Enumerator.objects.none(),
-        widget=forms.SelectMultiple({"size": 16}),
-        help_text=_("Active people within your reach who are not enrolled yet. Beyond the seats they wait."),
-    )
+class EnrolForm(PeopleForm):
+    people_help = _("Active people within your reach who are not enrolled yet. Beyond the seats they wait.")
 
-    def __init__(self, data: Any = None, *, rows: Sequence[Any], user: AnyUser) -> None:
-        super().__init__(data, rows=rows, user=user)
-        people: Any = self.fields["people"]
-        active = Enumerator.objects.visible_to(user).active()
-        people.queryset = active.exclude(enrolments__training_session__in=[one.pk for one in rows])
+    def choosable(self, people: EnumeratorQuerySet) -> EnumeratorQuerySet:
+        return people.exclude(enrolments__training_session__in=[one.pk for one in self.rows])
 
 
 def _enrol(training_session: TrainingSession, *, user: User, people: QuerySet[Enumerator]) -> str:

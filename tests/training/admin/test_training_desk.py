@@ -6,11 +6,14 @@ from io import BytesIO
 
 import pytest
 from django.core.management import call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from openpyxl import load_workbook
 
 from dtm_ops.common.exports import write_xlsx
 from dtm_ops.records.models import Notice
 from tests.factories.training import EnumeratorFactory, TrainingSessionFactory
+from training.admin.people_form import MOST_OFFERED
 from training.models import AgendaBlock, Attendance, Course, Enrolment, TrainingHalfDay, TrainingSession
 from training.services.attendance import record_attendance
 from training.services.courses import load_courses
@@ -148,6 +151,48 @@ def test_people_are_enrolled_within_reach_and_invited_with_links(client, coordin
         ("P0", False), ("P2", True),
     ]  # fmt: skip
     assert page.content.decode().count("/training/invitation/") == 2
+
+
+def test_people_to_enrol_are_found_in_any_script_and_stay_ticked(client, coordinator, coming, people, other_region):
+    coming.enrolments.create(enumerator=EnumeratorFactory(home_unit=people[0].home_unit))
+    people[2].full_name = "Айгерім Қасымова"
+    people[2].save()
+    client.force_login(coordinator)
+    address = f"{SESSIONS}{coming.pk}/do/enrol/"
+
+    def offered(**asked):
+        page = client.post(address, {"confirmed": "1", "find": "1", **asked})
+        form = page.context["form"]
+        return [name for _key, name in form.fields["people"].choices], form.initial["people"], form.errors
+
+    ticked = [str(people[0].pk)]
+    assert offered(words="Kasymova Aigerim") == (["Айгерім Қасымова (P2), Zhandosov"], [], {})
+    assert offered(words="Kasymova", people=ticked) == (
+        ["Person 0 (P0), Zhandosov", "Айгерім Қасымова (P2), Zhandosov"], ticked, {},
+    )  # fmt: skip
+    assert offered(words="nobody", people=[str(people[1].pk)])[0] == []
+    assert offered(region=other_region.path)[0] == []
+    assert coming.enrolments.count() == 1
+    assert messages_of(press(client, SESSIONS, coming, "enrol", words="Kasymova", people=ticked)) == [
+        "1 person enrolled."
+    ]
+
+
+def test_of_a_large_roster_the_first_are_offered_at_the_same_cost(
+    client, coordinator, coming, village, people, django_assert_num_queries
+):
+    coming.enrolments.create(enumerator=people[0])
+    client.force_login(coordinator)
+    address = f"{SESSIONS}{coming.pk}/do/enrol/"
+    with CaptureQueriesContext(connection) as few:
+        client.get(address)
+    EnumeratorFactory.create_batch(MOST_OFFERED, home_unit=village)
+
+    with django_assert_num_queries(len(few)):
+        field = client.get(address).context["form"].fields["people"]
+
+    assert len(list(field.choices)) == MOST_OFFERED
+    assert "Only the first 100 are listed" in field.help_text
 
 
 def test_invite_button_says_why_it_is_grey(client, coordinator, session, coming, people):
