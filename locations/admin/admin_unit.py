@@ -139,6 +139,7 @@ def _is_not_merged(unit: AdminUnit) -> str:
 @admin.register(AdminUnit)
 class AdminUnitAdmin(DrawnPlace, ExportedPlaces, VerbAdmin):
     desk_section = DeskSection.PLACES
+    desk_order = 1
     rights = DeskRights(
         view=can_view_gazetteer,
         add=can_change_gazetteer,

@@ -84,7 +84,7 @@ class BoundaryFileForm(BoundaryOptions):
 @admin.register(Boundary)
 class BoundaryAdmin(ScopedAdmin):
     desk_section = DeskSection.PLACES
-    desk_order = 5
+    desk_order = 4
     rights = DeskRights(view=can_view_gazetteer, delete=lambda user, row: can_change_gazetteer(user))
     list_display = ["shown_unit", "shown_level", "drawn_for", "source", "licence", "shown_points", "imported_at"]
     list_filter = ["unit__level", "licence", "drawn_for"]

@@ -107,7 +107,7 @@ class UnitChangeAdmin(VerbAdmin):
     """Read by whoever has a desk, within reach; decided by administrators. New ones are told on `/my/places/`."""
 
     desk_section = DeskSection.PLACES
-    desk_order = 3
+    desk_order = 2
     rights = DeskRights(view=can_view_gazetteer, add=can_propose_change)
     list_display = ["shown_place", "shown_kind", "parent", "shown_origin", "effective_on", "shown_status", "raised_by"]
     list_filter = ["status", "kind", OriginFilter, ChangeRegionFilter]
@@ -246,7 +246,7 @@ class GazetteerUpdateAdmin(VerbAdmin, UnscopedAdmin):
     """Files of the classifier. Which of their rows somebody sees is the rows' own matter."""
 
     desk_section = DeskSection.PLACES
-    desk_order = 2
+    desk_order = 3
     rights = DeskRights(view=has_desk, add=can_change_gazetteer)
     seen_fields = ()
     list_display = [

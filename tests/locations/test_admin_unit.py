@@ -123,7 +123,8 @@ def test_unit_is_never_deleted():
     unit = AdminUnitFactory()
 
     with pytest.raises(ProgrammingError, match="a unit is never deleted, it closes"), transaction.atomic():
-        unit.delete()
+        # Past Django, which stops at the spellings of the place before it asks the database.
+        AdminUnit.objects.filter(pk=unit.pk)._raw_delete(using="default")
 
     assert AdminUnit.objects.filter(unit_id=unit.unit_id).exists()
 

@@ -101,6 +101,7 @@ def test_unit_is_shown_whole_in_the_readers_language(client, district):
         "iso_3166_2_former": "",
         "valid_from": "2022-06-08",
         "valid_to": None,
+        "merged_into": None,
         "predecessors": ["191600000"],
         "latitude": None,
         "longitude": None,

@@ -55,7 +55,7 @@ class StandingFilter(admin.SimpleListFilter):
 @admin.register(Certificate)
 class CertificateAdmin(VerbAdmin):
     desk_section = DeskSection.PEOPLE
-    desk_order = 3
+    desk_order = 7
     rights = DeskRights(view=has_desk)
     seen_fields = ("revoked_on",)
     verbs = (

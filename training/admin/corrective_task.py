@@ -92,7 +92,7 @@ class DueFilter(admin.SimpleListFilter):
 @admin.register(CorrectiveTask)
 class CorrectiveTaskAdmin(VerbAdmin):
     desk_section = DeskSection.PEOPLE
-    desk_order = 5
+    desk_order = 8
     rights = DeskRights(view=has_desk, add=can_change_roster)
     form = TaskForm
     verbs = (

@@ -4,14 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal, InvalidOperation
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
-from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _now
@@ -19,16 +16,11 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from dtm_ops.common.desk import AnyUser
+from training.admin.training_pages import TrainingPages
 from training.enums import SEATED, TestPart
 from training.models import Enrolment, Enumerator, TestAttempt, TrainingSession
-from training.permissions import can_run_training
 from training.selectors.certification import pass_marks_of, percent_of, why_not_certified
 from training.services.attempts import Score, ScoresRefused, faults_of, open_book, record_attempts
-
-if TYPE_CHECKING:
-    _ModelAdmin = admin.ModelAdmin[Any]
-else:
-    _ModelAdmin = object
 
 
 class SheetForm(forms.Form):
@@ -128,8 +120,8 @@ class ScoreSheet:
         return any(cell.fault for _person, cells in self.rows for cell in cells)
 
 
-class ScoreSheetPage(_ModelAdmin):
-    """For the admin page of training sessions."""
+class ScoreSheetPage(TrainingPages):
+    """One page more for training sessions."""
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.scores_view)
@@ -137,13 +129,8 @@ class ScoreSheetPage(_ModelAdmin):
 
     def scores_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """A filled cell is one more attempt. All are written, or none, and every fault stands at its cell."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        training_session: Any = self.get_object(request, unquote(object_id))
+        training_session, _by = self._open(request, object_id)
         sheet = ScoreSheet(training_session, request.user)
-        may_write = can_run_training(request.user)
-        if request.method == "POST" and not may_write:
-            raise PermissionDenied
         data = request.POST if request.method == "POST" else None
         form = SheetForm(data, parts=sheet.parts, taken_on=sheet.usual_day, examiner=training_session.trainer)
         if data is not None:
@@ -153,19 +140,12 @@ class ScoreSheetPage(_ModelAdmin):
                 messages.success(request, words % {"count": written})
                 return HttpResponseRedirect(request.path)
         context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "original": training_session,
-            "title": _("Test scores"),
-            "subtitle": str(training_session),
             "sheet": sheet,
             "form": form,
             "heads": [(TestPart(part).label, pass_marks_of(training_session)[part]) for part in sheet.parts],
-            "may_write": may_write,
             "from_file": reverse("admin:training_testattempt_import"),
-            "back": reverse("admin:training_trainingsession_change", args=[training_session.pk]),
         }
-        return TemplateResponse(request, "admin/training/trainingsession/scores.html", context)
+        return self._page(request, training_session, "scores", _("Test scores"), context)
 
     def _write(self, request: Any, sheet: ScoreSheet, form: SheetForm) -> int | None:
         """How many results were written; None: something is wrong, and said."""

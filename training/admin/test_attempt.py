@@ -77,7 +77,7 @@ class TrainingFilter(admin.SimpleListFilter):
 @admin.register(TestAttempt)
 class TestAttemptAdmin(TableAdmin, VerbAdmin):
     desk_section = DeskSection.PEOPLE
-    desk_order = 4
+    desk_order = 6
     rights = DeskRights(view=has_desk)
     resource_classes = [AttemptResource]
     may_import = staticmethod(can_run_training)

@@ -152,7 +152,7 @@ def _number(rows: QuerySet[Any], *, of: str = "pk") -> Coalesce:
 @admin.register(TrainingSession)
 class TrainingSessionAdmin(ScoreSheetPage, TrainingPages):
     desk_section = DeskSection.PEOPLE
-    desk_order = 2
+    desk_order = 5
     rights = DeskRights(view=has_desk, add=can_run_training, change=_may_run)
     seen_fields = ()
     form = TrainingSessionForm

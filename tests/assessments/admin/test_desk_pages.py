@@ -13,18 +13,61 @@ from assessments.services.assignments import assign_enumerator
 from assessments.services.focus_groups import plan_focus_group
 from assessments.services.review import return_submission
 from dtm_ops.accounts.models import ApiToken, User
-from dtm_ops.records.models import StatusChange
-from locations.models import AdminUnit, UnitScope
+from dtm_ops.records.models import Notice, StatusChange
+from dtm_ops.records.notices import queue_notice
+from locations.models import AdminUnit, Boundary, GazetteerUpdate, UnitChange, UnitScope
 from tests.factories.assessments import KoboFormFactory, RoundTargetFactory, make_submission
-from tests.factories.locations import AdminUnitFactory
-from tests.factories.training import CertificateFactory, EnumeratorFactory, TrainingSessionFactory
-from training.models import Certificate, Enrolment, Enumerator, FormKind, TrainedForm, TrainingHalfDay, TrainingSession
+from tests.factories.locations import AdminUnitFactory, BoundaryFactory
+from tests.factories.training import (
+    CertificateFactory,
+    CheckFactory,
+    CorrectiveTaskFactory,
+    CourseFactory,
+    EnumeratorFactory,
+    TeamFactory,
+    TrainingSessionFactory,
+)
+from training.models import (
+    Absence,
+    Certificate,
+    CorrectiveTask,
+    Course,
+    Enrolment,
+    Enumerator,
+    FormKind,
+    Team,
+    TestAttempt,
+    TrainedForm,
+    TrainingHalfDay,
+    TrainingSession,
+)
 
 NOW = datetime(2022, 12, 1, 9, tzinfo=UTC)
 
 
 def address(model, page="changelist", *args):
     return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=args)
+
+
+def make_more_of_people_and_places(number, *, place, person):
+    """A row of each list that stands beside the work."""
+    task = CorrectiveTaskFactory(enumerator=person)
+    update = GazetteerUpdate.objects.create(title=f"Edition {number}", effective_on=NOW.date())
+    change = UnitChange.objects.create(
+        update=update, kind="renamed", unit=place, parent=place.parent, effective_on=NOW.date()
+    )
+    queue_notice(f"notice-{number}", to="a@example.org", language="en", subject="Training", body="Come.")
+    return {
+        Absence: Absence.objects.create(enumerator=person, first_day=NOW.date(), last_day=NOW.date()),
+        Boundary: BoundaryFactory(unit=place),
+        CorrectiveTask: task,
+        Course: CourseFactory(),
+        GazetteerUpdate: update,
+        Notice: Notice.objects.get(key=f"notice-{number}"),
+        Team: TeamFactory(unit=place),
+        TestAttempt: CheckFactory(corrective_task=task),
+        UnitChange: change,
+    }
 
 
 @pytest.fixture
@@ -46,7 +89,7 @@ def world(village, enumerator, sub_area, region, manager):
     return_submission(submission, reviewer=manager, reason="other", text="Look again")
     training = Certificate.objects.filter(enumerator=enumerator).first().training_session
     Enrolment.objects.create(training_session=training, enumerator=enumerator)
-    return {
+    return make_more_of_people_and_places(0, place=village, person=enumerator) | {
         AdminUnit: village,
         ApiToken: ApiToken.objects.create(user=manager, name="a program", digest="x"),
         Certificate: enumerator.certificates.first(),
@@ -69,25 +112,30 @@ def world(village, enumerator, sub_area, region, manager):
 
 
 # What nobody but these may open; all other lists are for everybody who has a desk.
-FOR_ADMINISTRATORS = {User, ApiToken}
+FOR_ADMINISTRATORS = {User, ApiToken, Notice}
 NOT_FOR_COORDINATORS = {StatusChange, *FOR_ADMINISTRATORS}
 # Rows of places: another region's coordinator does not find them.
 OF_PLACES = {
-    AdminUnit, Certificate, Enumerator, TrainingSession, UnitScope, models.FocusGroupSession, models.KoboSubmission,
-    models.RoundTarget,
+    Absence, AdminUnit, Boundary, Certificate, CorrectiveTask, Enumerator, Team, TestAttempt, TrainingSession,
+    UnitChange, UnitScope, models.FocusGroupSession, models.KoboSubmission, models.RoundTarget,
 }  # fmt: skip
 ADD = {
     "administrator": {
-        AdminUnit, ApiToken, Enumerator, FormKind, TrainingSession, UnitScope, User, models.AssessmentRound,
-        models.FocusGroupSession, models.RoundTarget,
+        Absence, AdminUnit, ApiToken, CorrectiveTask, Course, Enumerator, FormKind, GazetteerUpdate, Team,
+        TrainingSession, UnitChange, UnitScope, User, models.AssessmentRound, models.FocusGroupSession, models.RoundTarget,
     },
-    "manager": {models.AssessmentRound, models.RoundTarget},
-    "coordinator": {Enumerator, TrainingSession, models.FocusGroupSession},
+    "manager": {UnitChange, models.AssessmentRound, models.RoundTarget},
+    "coordinator": {
+        Absence, CorrectiveTask, Enumerator, Team, TrainingSession, UnitChange, models.FocusGroupSession,
+    },
 }  # fmt: skip
+DELETE = {"administrator": {Absence, Boundary, UnitScope}, "manager": set(), "coordinator": {Absence}}
+# Raised and decided by verbs: no form changes them.
+BY_VERBS = {CorrectiveTask, GazetteerUpdate, UnitChange}
 CHANGE = {
-    "administrator": ADD["administrator"] - {ApiToken} | {models.KoboForm},
-    "manager": ADD["manager"],
-    "coordinator": ADD["coordinator"],
+    "administrator": ADD["administrator"] - {ApiToken} - BY_VERBS | {models.KoboForm},
+    "manager": ADD["manager"] - BY_VERBS,
+    "coordinator": ADD["coordinator"] - BY_VERBS,
 }
 
 
@@ -133,12 +181,12 @@ def test_adding_changing_and_deleting_by_role(request, rf, world, role):
     assert {model for model in world if pages[model].has_add_permission(asked)} == ADD[role]
     assert {model for model, row in world.items() if pages[model].has_change_permission(asked, row)} == CHANGE[role]
     deletable = {model for model, row in world.items() if pages[model].has_delete_permission(asked, row)}
-    assert deletable == ({UnitScope} if role == "administrator" else set())
+    assert deletable == DELETE[role]
 
 
 def test_no_list_offers_to_delete_what_was_selected(client, world, administrator):
     client.force_login(administrator)
-    for model in set(world) - {UnitScope}:
+    for model in set(world) - {Absence, Boundary, UnitScope}:
         body = client.get(address(model)).content.decode()
         assert "delete_selected" not in body, model
 
@@ -147,21 +195,25 @@ def test_index_follows_the_work(client, world, coordinator, administrator):
     client.force_login(administrator)
     apps = client.get("/admin/").context["app_list"]
     assert [(app["app_label"], [row["object_name"] for row in app["models"]]) for app in apps] == [
-        ("people", ["Enumerator", "TrainingSession", "Certificate"]),
+        (
+            "people",
+            [
+                "Enumerator", "Team", "Absence", "Course", "TrainingSession", "TestAttempt", "Certificate",
+                "CorrectiveTask", "Notice",
+            ],
+        ),
         ("fieldwork", ["AssessmentRound", "RoundTarget", "FocusGroupSession"]),
         ("kobo", ["KoboForm", "SyncRun", "KoboServer", "KoboFormVersion", "FormKind", "Indicator"]),
         ("review", ["KoboSubmission", "StatusChange"]),
-        ("places", ["AdminUnit"]),
+        ("places", ["AdminUnit", "UnitChange", "GazetteerUpdate", "Boundary"]),
         ("rights", ["User", "UnitScope", "ApiToken"]),
-    ]
+    ]  # fmt: skip
 
     client.force_login(coordinator)
     apps = client.get("/admin/").context["app_list"]
-    assert [row["object_name"] for app in apps for row in app["models"]][-3:] == [
-        "KoboSubmission",
-        "AdminUnit",
-        "UnitScope",
-    ]
+    assert [row["object_name"] for app in apps for row in app["models"]][-6:] == [
+        "KoboSubmission", "AdminUnit", "UnitChange", "GazetteerUpdate", "Boundary", "UnitScope",
+    ]  # fmt: skip
 
 
 def more_rows(world, number):
@@ -185,6 +237,7 @@ def more_rows(world, number):
     )
     return_submission(submission, reviewer=world[User], reason="other", text="Look again")
     ApiToken.objects.create(user=world[User], name="a program", digest=f"x{number}")
+    make_more_of_people_and_places(number + 1, place=place, person=person)
 
 
 @pytest.fixture
@@ -201,7 +254,8 @@ def count_queries():
 
 
 GROWING = [
-    ApiToken, Certificate, Enumerator, StatusChange, TrainingSession, User, models.FocusGroupSession, models.KoboForm,
+    Absence, ApiToken, Boundary, Certificate, CorrectiveTask, Course, Enumerator, GazetteerUpdate, Notice, StatusChange,
+    Team, TestAttempt, TrainingSession, UnitChange, User, models.FocusGroupSession, models.KoboForm,
     models.KoboFormVersion, models.KoboSubmission, models.RoundTarget, models.SyncRun,
 ]  # fmt: skip
 
