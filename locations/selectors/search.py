@@ -150,7 +150,8 @@ def _by_name(question: Question) -> Iterator[Found]:
     }
     if len(key) == 1:
         # A letter alone begins a third of all names: it lists regions and districts.
-        fits = {Fit.NAME: Q(search_key=key), Fit.NAME_BEGINS: Q(search_key__startswith=key, unit__level__lte=2)}
+        high = list(AdminUnit.objects.filter(level__lte=2).order_by().values_list("pk", flat=True))
+        fits = {Fit.NAME: Q(search_key=key), Fit.NAME_BEGINS: Q(search_key__startswith=key, unit__in=high)}
     elif len(skeleton) < LONG_ENOUGH:
         del fits[Fit.SKELETON_BEGINS]
         if len(skeleton) == 1:
