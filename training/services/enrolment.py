@@ -205,14 +205,15 @@ def _keep_note(enrolment: Enrolment, also: dict[str, object]) -> None:
 
 
 def _fill(training: TrainingSession, *, by: User | None, now: datetime) -> int:
-    ends = ends_at(training)
+    begins, ends = starts_at(training), ends_at(training)
     if ends is not None and now >= ends:
         return 0
     free = _free_seats(training)
     waiting = training.enrolments.filter(status=EnrolmentStatus.WAITING).order_by("enrolled_at", "pk")
     rows = waiting.select_related("enumerator__user", "training_session")
     next_ones = list(rows if free is None else rows[: max(free, 0)])
-    is_asking = training.enrolments.exclude(invited_at=None).exists()
+    # Once it has begun no link takes an answer: who is in the room has the seat, and nobody is written to.
+    is_asking = (begins is None or now < begins) and training.enrolments.exclude(invited_at=None).exists()
     for enrolment in next_ones:
         if is_asking:
             _ask(enrolment, by=by, now=now)

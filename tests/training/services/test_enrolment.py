@@ -202,6 +202,16 @@ def test_seat_given_up_before_the_invitations_is_taken_without_a_mail(training, 
     assert (statuses(training), told()) == (["declined", "enrolled", "enrolled", "waiting"], [])
 
 
+def test_seat_given_up_while_the_training_goes_on_is_filled_without_a_mail(training, people, coordinator):
+    enrol(training, people, at=BEFORE)
+    invite(training, by=coordinator, at=BEFORE)
+    Notice.objects.all().delete()
+
+    reply(row(training, 0), accepts=False, by=coordinator, at=DURING)
+
+    assert (statuses(training), told()) == (["declined", "invited", "enrolled", "waiting"], [])
+
+
 def test_changed_mind_without_a_seat_goes_to_the_end_of_the_line(training, people, coordinator):
     enrol(training, people, at=BEFORE)
     invite(training, by=coordinator, at=BEFORE)
