@@ -59,9 +59,11 @@ class OpenTrainingForm(PeopleForm):
         help_text=_("The other days follow one another; days and hours can be changed afterwards."),
     )
     venue = forms.CharField(label=_("Venue"), max_length=160, required=False)
-    link = forms.URLField(label=_("Online link"), required=False, assume_scheme="https")
+    link = forms.URLField(label=_("Online link"), max_length=200, required=False, assume_scheme="https")
     trainer = forms.CharField(label=_("Trainers"), max_length=160, required=False)
-    seats = forms.IntegerField(label=_("Seats"), min_value=1, required=False, help_text=_("Blank: as many as come."))
+    seats = forms.IntegerField(
+        label=_("Seats"), min_value=1, max_value=32767, required=False, help_text=_("Blank: as many as come.")
+    )
 
     field_order = ["code", "title", "language", "first_day", "venue", "link", "trainer", "seats"]
     people_help = _("Who comes; more can be enrolled afterwards. Beyond the seats they wait.")

@@ -118,6 +118,18 @@ def test_training_of_a_coordinator_needs_own_people_and_a_free_code(client, coor
     assert TrainingSession.objects.count() == 1
 
 
+def test_new_training_with_too_many_seats_or_too_long_a_link_is_told_at_the_field(client, administrator, vocabulary):
+    load_courses()
+    course = Course.objects.get(code="baseline-refresher")
+    client.force_login(administrator)
+    asked = {"code": "new", "language": "kk", "first_day": "2023-01-10"}
+
+    answer = press(client, COURSES, course, "open", **asked, seats="99999", link=f"https://example.org/{'x' * 200}")
+
+    assert set(answer.context["form"].errors) == {"seats", "link"}
+    assert TrainingSession.objects.count() == 0
+
+
 def test_course_that_is_not_offered_says_why_it_opens_nothing(client, administrator, vocabulary):
     course = Course.objects.create(code="old", names={"en": "Old"}, is_offered=False)
     client.force_login(administrator)
