@@ -83,6 +83,7 @@ def test_successor_who_does_not_fit_is_told_beside_the_row(visit, coordinator, b
     page.get_by_label("Who takes over").select_option(label="Green Demo (E03)")
     page.get_by_role("button", name="Check what becomes of it").click()
 
+    page.get_by_text("holds no certificate").first.wait_for()
     assert page.get_by_text("holds no certificate").count() == 2
     seen._keep_picture("leave_errors", width)
     assert (page.get_by_label("Reason").input_value(), Receipt.objects.count()) == ("New job", 0)
