@@ -126,7 +126,8 @@ def bench_roster_import() -> Comparison:
         ours=world.ours,
         yardstick=world.yardstick,
         at_most=0.33,
-        rounds=2,
+        rounds=1,
+        warms_up=False,
         before_each=world.empty,
         after_all=world.empty,
     )

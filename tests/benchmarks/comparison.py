@@ -18,6 +18,8 @@ class Comparison:
     yardstick: Callable[[], object]
     at_most: float
     rounds: int = 5
+    # A first round that does not count; what takes minutes has no use for it.
+    warms_up: bool = True
     # Before each single run of either side, outside the measured time: empty the tables, say.
     before_each: Callable[[], object] = _nothing
     # Once both sides are through, whatever happened.
@@ -42,10 +44,10 @@ class Result:
 
 
 def compare(comparison: Comparison, *, rounds: int) -> Result:
-    """Run both sides in turn, so that a busy minute of the machine hits both; the first round warms up."""
+    """Run both sides in turn, so that a busy minute of the machine hits both."""
     ours, yardstick = [], []
     try:
-        for number in range(rounds + 1):
+        for number in range(0 if comparison.warms_up else 1, rounds + 1):
             pair = (_time(comparison.ours, comparison.before_each), _time(comparison.yardstick, comparison.before_each))
             if number:
                 ours.append(pair[0])
