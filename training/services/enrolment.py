@@ -15,7 +15,7 @@ from django.utils.translation import ngettext
 from dtm_ops.accounts.models import User
 from dtm_ops.common.errors import Refused
 from dtm_ops.records.services import change_status, change_statuses
-from training.enums import ENROLMENT_STEPS, SEATED, EnrolmentStatus
+from training.enums import ENROLMENT_STEPS, SEATED, EnrolmentStatus, EnumeratorStatus
 from training.models import Enrolment, Enumerator, TrainingHalfDay, TrainingSession
 from training.services.invitation_mails import tell_invited, tell_reminded, tell_waiting
 
@@ -120,7 +120,7 @@ def refuse_too_few_seats(training_session: TrainingSession, seats: int | None) -
 
 
 def send_reminders(*, now: datetime | None = None) -> int:
-    """Remind everybody with a seat of a training that begins within a day. Idempotent: one reminder a person and
+    """Remind every active person with a seat of a training that begins within a day. Idempotent: one reminder a person and
     first day. Returns how many were queued.
     """
     now = now or timezone.now()
@@ -238,7 +238,9 @@ def _told_to_wait(training: TrainingSession) -> int:
 
 
 def _remind(training: TrainingSession, begins: datetime, now: datetime) -> int:
-    seated = training.enrolments.filter(status__in=(EnrolmentStatus.INVITED, EnrolmentStatus.ACCEPTED))
+    seated = training.enrolments.filter(
+        status__in=(EnrolmentStatus.INVITED, EnrolmentStatus.ACCEPTED), enumerator__status=EnumeratorStatus.ACTIVE
+    )
     reminded = [
         enrolment.pk
         for enrolment in seated.select_related("enumerator__user", "training_session")

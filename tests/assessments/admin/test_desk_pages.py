@@ -122,7 +122,8 @@ OF_PLACES = {
 ADD = {
     "administrator": {
         Absence, AdminUnit, ApiToken, CorrectiveTask, Course, Enumerator, FormKind, GazetteerUpdate, Team,
-        TrainingSession, UnitChange, UnitScope, User, models.AssessmentRound, models.FocusGroupSession, models.RoundTarget,
+        TrainingSession, UnitChange, UnitScope, User, models.AssessmentRound, models.FocusGroupSession,
+        models.RoundTarget,
     },
     "manager": {UnitChange, models.AssessmentRound, models.RoundTarget},
     "coordinator": {

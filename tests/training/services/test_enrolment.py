@@ -13,7 +13,7 @@ from dtm_ops.common.errors import Refused
 from dtm_ops.records.models import Notice, StatusChange
 from tests.concurrently import at_once
 from tests.factories.training import EnumeratorFactory, TrainingSessionFactory
-from training.enums import SEATED
+from training.enums import SEATED, EnumeratorStatus
 from training.models import Enrolment, Enumerator, TrainingHalfDay, TrainingSession
 from training.selectors.languages import language_of
 from training.services.enrolment import (
@@ -25,6 +25,7 @@ from training.services.enrolment import (
     send_reminders,
 )
 from training.services.invitation_mails import enrolment_of, invitation_address, invitation_token
+from training.services.roster import change_enumerator_status
 from training.tasks import remind_of_trainings
 
 pytestmark = pytest.mark.django_db
@@ -278,6 +279,16 @@ def test_reminder_goes_a_day_before_to_who_was_asked_and_once(training, people, 
     assert (early, sent, late) == (0, [2, 0, 0], 0)
     assert [to for to, _subject in told()] == ["p0@example.org", "p1@example.org"]
     assert row(training, 0).reminded_at == BEGINS - timedelta(hours=24)
+
+
+def test_who_was_set_aside_is_not_reminded(training, people, coordinator):
+    enrol(training, people[:2], at=BEFORE)
+    invite(training, by=coordinator, at=BEFORE)
+    change_enumerator_status(people[0], EnumeratorStatus.INACTIVE, by=coordinator, reason="Ill", at=BEFORE)
+    Notice.objects.all().delete()
+
+    assert send_reminders(now=BEGINS - timedelta(hours=24)) == 1
+    assert [to for to, _subject in told()] == ["p1@example.org"]
 
 
 def test_beat_asks_for_reminders():
