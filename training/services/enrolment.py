@@ -120,8 +120,8 @@ def refuse_too_few_seats(training_session: TrainingSession, seats: int | None) -
 
 
 def send_reminders(*, now: datetime | None = None) -> int:
-    """Remind every active person with a seat of a training that begins within a day. Idempotent: one reminder a person and
-    first day. Returns how many were queued.
+    """Remind every active person with a seat of a training that begins within a day. Idempotent: one reminder a person
+    and first day. Returns how many were queued.
     """
     now = now or timezone.now()
     today = timezone.localdate(now)
