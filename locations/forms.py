@@ -7,13 +7,26 @@ from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.utils import timezone
+from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from dtm_ops.common.name_fields import NamesField
 from dtm_ops.records.verbs import ReasonForm, VerbForm
 from locations.enums import AliasKind, UnitChangeKind
 from locations.models import AdminUnit, AdminUnitAlias
+from locations.services.gazetteer_file import NAME_COLUMN
 from locations.services.unit_changes import fields_to_choose
+
+
+def column_label(column: str) -> str:
+    """A column of the gazetteer's file in the reader's words: "name (Қазақша)", "part of"."""
+    name = NAME_COLUMN.match(column)
+    if name:
+        kind = _now("name") if name[1] == "name" else _now("short name")
+        return f"{kind} ({dict(settings.LANGUAGES).get(name[2], name[2])})"
+    field = {"parent_id": "parent"}.get(column, column)
+    known = {one.name: one.verbose_name for one in AdminUnit._meta.get_fields() if hasattr(one, "verbose_name")}
+    return str(known.get(field, column))
 
 
 class AdminUnitForm(forms.ModelForm):
@@ -162,7 +175,9 @@ class AcceptChangeForm(VerbForm):
             shown = {name: (change.before.get(name) or "–", change.after.get(name) or "–") for name in choices}
             self.fields["fields"] = forms.MultipleChoiceField(
                 label=_("What is accepted"),
-                choices=[(name, f"{name}: {before} → {after}") for name, (before, after) in shown.items()],
+                choices=[
+                    (name, f"{column_label(name)}: {before} → {after}") for name, (before, after) in shown.items()
+                ],
                 initial=choices,
                 required=False,
                 widget=forms.CheckboxSelectMultiple,

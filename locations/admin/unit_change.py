@@ -21,7 +21,14 @@ from dtm_ops.common.desk_sections import DeskSection
 from dtm_ops.common.errors import Refused
 from dtm_ops.records.verbs import ReasonForm, Tally, Verb, VerbAdmin, step_fits
 from locations.enums import REGION_LEVEL, UNIT_CHANGE_STEPS, UnitChangeKind, UnitChangeStatus
-from locations.forms import AcceptChangeForm, DecideOpenForm, NoteForm, ProposeUpdateForm, RefuseOpenForm
+from locations.forms import (
+    AcceptChangeForm,
+    DecideOpenForm,
+    NoteForm,
+    ProposeUpdateForm,
+    RefuseOpenForm,
+    column_label,
+)
 from locations.models import AdminUnit, GazetteerUpdate, UnitChange
 from locations.permissions import can_change_gazetteer, can_propose_change, can_view_gazetteer, has_desk
 from locations.selectors.boundaries import metres_between
@@ -383,7 +390,7 @@ def count_decisions(tally: Tally, decided: Decisions) -> Tally:
 def columns_of(change: UnitChange) -> list[tuple[str, str, str, bool]]:
     """Column, before, after, whether it was taken."""
     return [
-        (name, change.before.get(name, "") or "–", text or "–", name in change.taken)
+        (column_label(name), change.before.get(name, "") or "–", text or "–", name in change.taken)
         for name, text in change.after.items()
     ]
 

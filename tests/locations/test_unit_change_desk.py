@@ -134,7 +134,7 @@ def test_columns_are_ticked_one_by_one(desk, update, administrator):
 
     change.refresh_from_db()
     unit = AdminUnit.objects.get(unit_id="195200000")
-    assert "name_en: Karasay → Qarasay" in asked
+    assert "name (English): Karasay → Qarasay" in asked
     assert (change.status, change.taken, change.decided_by, change.decision_note) == (
         "accepted", ["pcode"], administrator, "Spelling stays",
     )  # fmt: skip

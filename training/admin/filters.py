@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any, Final
 
+from django.conf import settings
 from django.contrib import admin
 from django.db.models import F, Func, QuerySet
 from django.http import HttpRequest
@@ -67,8 +68,10 @@ class LanguageFilter(admin.SimpleListFilter):
     parameter_name = "language"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        spoken = Enumerator.objects.order_by().annotate(one=Func(F("languages"), function="unnest"))
-        return [(code, code) for code in sorted(set(spoken.values_list("one", flat=True).distinct()))]
+        people = Enumerator.objects.visible_to(request.user).order_by()
+        spoken = people.annotate(one=Func(F("languages"), function="unnest")).values_list("one", flat=True).distinct()
+        names = dict(settings.LANGUAGES)
+        return [(code, names.get(code, code)) for code in sorted(set(spoken))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         chosen = self.value()

@@ -77,6 +77,13 @@ def _certify(training_session: TrainingSession, *, user: User, issued_on: date, 
     return f"{'; '.join(told)}. {_left_out_in_words(training_session, on=issued_on, user=user)}"
 
 
+def _why_not_yet(training_session: TrainingSession) -> str:
+    last_day = training_session.half_days.aggregate(last=Max("day"))["last"]
+    if last_day is None:
+        return _now("it has no half-days")
+    return _now("it is not over yet") if last_day > timezone.localdate() else ""
+
+
 def _left_out_in_words(training_session: TrainingSession, *, on: date, user: User) -> str:
     """Those within the user's reach by name; of the others, how many."""
     left_out = why_not_certified(training_session, on=on)
@@ -170,6 +177,7 @@ class TrainingSessionAdmin(ScoreSheetPage, TrainingPages):
             may=_may_run,
             act=_certify,
             form=CertifyForm,
+            fits=_why_not_yet,
             in_list=False,
         ),
     )

@@ -1,6 +1,6 @@
 """People, training sessions and certificates on the desk."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from django.utils import timezone
@@ -322,3 +322,26 @@ def test_home_that_closed_for_good_is_chosen_by_hand(client, administrator, enum
 
     assert "“Zhandosov” has no one successor: choose the place by hand." in messages_of(answer)[0]
     assert Enumerator.objects.get().home_unit == village
+
+
+def test_certificates_of_a_training_to_come_are_greyed_with_the_reason(client, coordinator, enumerator):
+    session = TrainingSessionFactory()
+    Enrolment.objects.create(training_session=session, enumerator=enumerator)
+    TrainingHalfDay.objects.create(training_session=session, day=timezone.localdate() + timedelta(days=7), part="am")
+    client.force_login(coordinator)
+
+    page = client.get(f"{SESSIONS}{session.pk}/change/")
+
+    assert ("Give certificates", "it is not over yet") in [
+        (str(label), why) for label, why in page.context["obstacles"]
+    ]
+
+
+def test_languages_are_offered_by_name_and_only_those_within_reach(client, coordinator, other_district, enumerator):
+    EnumeratorFactory(home_unit=other_district, languages=["uz"])
+    client.force_login(coordinator)
+
+    found = client.get(PEOPLE).context["cl"].filter_specs
+
+    languages = next(one for one in found if one.title == "language")
+    assert languages.lookup_choices == [("kk", "Қазақша"), ("ru", "Русский")]
