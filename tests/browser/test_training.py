@@ -53,9 +53,13 @@ def test_trainer_records_a_half_day_on_a_phone(visit, coordinator, village, scri
 
     page = visitor.show("/training/2022-11/attendance/", width=390)
     for person, mark in ((0, "Late"), (2, "Absent")):
-        page.locator("li.card").nth(person).get_by_role("button", name=mark.lower(), exact=True).click()
+        card = page.locator("li.card").nth(person)
+        card.get_by_role("button", name=mark.lower(), exact=True).click()
+        # The page that comes back: a click on the one before it would be lost on a slow machine.
+        card.locator("[aria-pressed=true]").wait_for()
     page.get_by_label("Reason").first.fill("Bus")
     page.get_by_role("button", name="Save the reason").first.click()
+    page.locator("input[name=reason][value=Bus]").first.wait_for()
     page.get_by_role("button", name="The 1 person not recorded yet: present").click()
 
     assert page.locator(".counts dd").all_inner_texts() == ["1", "1", "1", "0"]
