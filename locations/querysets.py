@@ -184,6 +184,7 @@ class BoundaryQuerySet(ScopedQuerySet["Boundary"]):
         )
         is_older = Case(When(drawn_for__lt=day, then=1), default=0, output_field=IntegerField())
         chosen = self.order_by("unit_id", is_older, days_away.asc(nulls_last=True)).distinct("unit_id")
+        # From the start again: a query with `distinct` can be narrowed no further. The manager is made from this class.
         return self.model._default_manager.filter(pk__in=chosen.values("pk"))  # type: ignore[return-value]
 
 

@@ -358,7 +358,7 @@ class TableResource(resources.ModelResource):
         """Read at once what all rows will ask for."""
 
     def load_rows(self, keys: Sequence[tuple[str, ...]]) -> Mapping[tuple[str, ...], Any]:
-        """For `RowsByKey`: the rows of the table that the file names, by key."""
+        """For `RowsByKey`: the rows of the table that the file names, by key. Who uses that loader has to say."""
         raise NotImplementedError
 
     def before_import_row(self, row: Any, **kwargs: Any) -> None:

@@ -98,6 +98,7 @@ def _read_workbook(data: bytes, most_rows: int) -> tuple[list[str], list[Row]]:
         sheet = read_first_sheet(data, most_rows=most_rows + HEADINGS_WITHIN)
     except (TableError, SheetTooLarge):
         raise
+    # openpyxl has no error of its own for a damaged workbook: whatever part it stumbles over, it stumbles its own way.
     except (
         zipfile.BadZipFile, InvalidFileException, LookupError, ValueError, TypeError, ParseError, OSError, EOFError,
         NotImplementedError, AttributeError,
