@@ -104,7 +104,7 @@ class MatchState(models.TextChoices):
 
 class SyncOutcome(models.TextChoices):
     """``closed``: the ledger closed. ``red``: it did not. ``failed``: Kobo or we broke off. ``lost``: the worker
-    died.
+    died. ``stopped``: somebody stopped it.
     """
 
     RUNNING = "running", _("running")
@@ -112,12 +112,78 @@ class SyncOutcome(models.TextChoices):
     RED = "red", _("does not add up")
     FAILED = "failed", _("failed")
     LOST = "lost", _("broken off")
+    STOPPED = "stopped", _("stopped")
 
 
 class SyncTrigger(models.TextChoices):
     BEAT = "beat", _("schedule")
     BUTTON = "button", _("button")
     COMMAND = "command", _("command")
+    HOOK = "hook", _("Kobo's notice")
+
+
+class SyncStep(models.TextChoices):
+    """What a run is doing, in the order in which it does it."""
+
+    PROBE = "probe", _("asking how many forms there are")
+    NEW = "new", _("reading new forms")
+    EDITS = "edits", _("looking for edited forms")
+    STATUSES = "statuses", _("reading validation statuses")
+    SWEEP = "sweep", _("comparing every form with ours")
+    MEDIA = "media", _("looking for late pictures")
+
+
+class FetchMedia(models.TextChoices):
+    """When the files of a form are fetched from Kobo."""
+
+    ASKED = "asked", _("when somebody opens one")
+    ALWAYS = "always", _("with each sync")
+    NEVER = "never", _("never")
+
+
+class AttachmentState(models.TextChoices):
+    """``listed``: named by Kobo, not fetched. ``refused``: too large or of another type than allowed. ``missing``: the
+    answer names it and Kobo has no such file.
+    """
+
+    LISTED = "listed", _("at Kobo")
+    FETCHED = "fetched", _("here")
+    REFUSED = "refused", _("not taken")
+    MISSING = "missing", _("not at Kobo")
+
+
+class MatchProblem(models.TextChoices):
+    """Why a form found no target, or no person."""
+
+    UNKNOWN_PLACE = "unknown_place", _("the place is not in the gazetteer")
+    NO_PLACE = "no_place", _("no place is named")
+    NOT_PLANNED = "not_planned", _("the place is not in the plan of this round")
+    SEVERAL_PLACES = "several_places", _("the place has several targets")
+
+
+class TypedKind(models.TextChoices):
+    """Which word of a form a spelling settled by hand stands for."""
+
+    PERSON = "person", _("enumerator")
+    PLACE = "place", _("place")
+    FOCUS_GROUP = "focus_group", _("focus group")
+
+
+class PushState(models.TextChoices):
+    """``superseded``: a later decision came before it was sent."""
+
+    PENDING = "pending", _("waits")
+    SENT = "sent", _("at Kobo")
+    FAILED = "failed", _("refused by Kobo")
+    SUPERSEDED = "superseded", _("replaced by a later decision")
+
+
+class HookState(models.TextChoices):
+    """``pulled``: a sync has read the form since. ``ignored``: it names no form of this project."""
+
+    WAITING = "waiting", _("waits for the sync")
+    PULLED = "pulled", _("read")
+    IGNORED = "ignored", _("names no form")
 
 
 class Severity(models.TextChoices):

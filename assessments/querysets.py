@@ -84,3 +84,19 @@ class KoboSubmissionQuerySet(ScopedQuerySet["models.KoboSubmission"]):
 
     def awaiting_review(self) -> "KoboSubmissionQuerySet":
         return self.counted().filter(review_status__in=IN_REVIEW)
+
+
+class AttachmentQuerySet(ScopedQuerySet["models.SubmissionAttachment"]):
+    """Seen by whoever sees the submission."""
+
+    unit_path = "submission__unit__path"
+
+    def own_rows(self, user: AnyUser, scope: Scope) -> Q:
+        nowhere_yet = Q(submission__unit=None) & paths_under(
+            scope.paths, field="submission__enumerator__home_unit__path"
+        )
+        return of_person(user, scope, login="submission__enumerator__user") | nowhere_yet
+
+    def there(self) -> "AttachmentQuerySet":
+        """Listed at Kobo still."""
+        return self.filter(gone_at=None)

@@ -96,6 +96,11 @@ class KoboClient:
         self.host = self._connection.host
         self._get_object = self._connection.get_object
 
+    @property
+    def connection(self) -> KoboConnection:
+        """For what is written to Kobo, or fetched as a file (`assessments.kobo.desk`)."""
+        return self._connection
+
     def __repr__(self) -> str:
         return f"KoboClient({self._connection.base_url!r})"
 

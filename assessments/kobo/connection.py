@@ -5,9 +5,12 @@ import logging
 import random
 import re
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from html import unescape
 from http.cookiejar import DefaultCookiePolicy
+from threading import Lock
 from typing import Any
 from urllib.parse import SplitResult, urljoin, urlsplit
 
@@ -25,6 +28,9 @@ MAX_RETRY_AFTER = 30.0  # seconds of one pause; a server that asks for more is l
 # No new try once this much time has passed: uWSGI kills a slow request after 120 s (502), nginx after 130 s (504), and
 # asking again for the same heavy page would only take as long again.
 RETRY_WINDOW = 60.0
+# The read time-out starts anew with each byte. A body that drips longer than this many times the time-out is given up.
+MOST_TIMEOUTS = 3
+CHUNK = 256 * 1024
 EXCERPT_LENGTH = 200
 
 _RETRY_OFTEN = frozenset({"too_many_requests", "server_unavailable", "connection_failed", "connection_cut"})
@@ -66,7 +72,10 @@ class _TokenAuth(AuthBase):
 
 
 class KoboConnection:
-    """GET requests to one origin with one token. Safe to use from two threads at the same time."""
+    """Requests to one origin with one token. Safe to use from two threads at the same time.
+
+    ``requests`` counts what was sent, ``incidents`` the troubles by code, also those that a further try has made good.
+    """
 
     def __init__(
         self,
@@ -89,6 +98,9 @@ class KoboConnection:
         self._backoff = backoff
         self._jitter = random.SystemRandom()
         self._session = session or _open_session()
+        self._counting = Lock()
+        self.requests = 0
+        self.incidents: Counter[str] = Counter()
 
     def close(self) -> None:
         self._session.close()
@@ -97,18 +109,85 @@ class KoboConnection:
         self, path: str, params: Mapping[str, str] | None = None, *, missing: str = "no_project", **known: Any
     ) -> dict[str, Any]:
         """GET with brief retries. `missing` is the code for a 404; `known` goes into the params of errors."""
+        return self.send_object("GET", path, params=params, missing=missing, **known)
+
+    def send_object(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        json_body: object = None,
+        form: Mapping[str, str] | None = None,
+        files: Mapping[str, tuple[str, bytes, str]] | None = None,
+        expected: tuple[int, ...] = (200,),
+        again: bool = True,
+        missing: str = "no_project",
+        **known: Any,
+    ) -> dict[str, Any]:
+        """The JSON object of the answer; {} for an answer without a body (204).
+
+        Either ``json_body``, or ``form`` fields with ``files`` (field -> name, content, type). ``again``: may be sent a
+        second time after a trouble, since doing it twice does no harm. Raises like `get_object`; a status that is not
+        ``expected`` is an error.
+        """
+        body = {"json": json_body} if json_body is not None else {"data": form, "files": files}
+
+        def ask() -> dict[str, Any]:
+            response = self._send_once(method, path, params or {}, body, missing, known, expected)
+            return {} if response.status_code == 204 else self._read_object(response, known)
+
+        return self._try(ask, again=again)
+
+    def _read_object(self, response: requests.Response, known: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            answer = json.loads(response.content)
+        except (ValueError, RecursionError):
+            raise self._note(KoboUnavailable("not_json", **self._describe(response, known))) from None
+        if not isinstance(answer, dict):
+            what = type(answer).__name__
+            raise self._note(KoboUnavailable("bad_answer", what=what, **self._describe(response, known)))
+        return answer
+
+    @contextmanager
+    def open_file(self, path: str, *, missing: str = "no_file", **known: Any) -> Iterator[requests.Response]:
+        """A GET whose body is read piece by piece from ``iter_content``. Redirects inside the own origin only.
+
+        Raises `KoboError` for the answer's head; what breaks while the body is read is a `requests` exception, which
+        `explain` turns into one.
+        """
+        try:
+            response = self._send("GET", path, None, {}, stream=True, accept="*/*")
+        except requests.RequestException as error:
+            raise self.explain(error, known) from None
+        try:
+            if response.status_code != 200:
+                raise self._note(self._classify_status(response, missing, known))
+            yield response
+        finally:
+            response.close()
+
+    def explain(self, error: requests.RequestException, known: Mapping[str, Any] | None = None) -> KoboError:
+        return self._note(self._classify_connection(error, known or {}))
+
+    def _try(self, ask: Callable[[], dict[str, Any]], *, again: bool) -> dict[str, Any]:
         started = time.monotonic()
         attempt = 0
         while True:
             try:
-                return self._get_once(path, params or {}, missing, known)
+                return ask()
             except KoboUnavailable as error:
-                pause = self._plan_pause(error, attempt)
+                pause = self._plan_pause(error, attempt) if again else None
                 if pause is None or time.monotonic() - started + pause > RETRY_WINDOW:
                     raise
                 logger.info("Kobo %s: %s, next try in %.1f s", self.host, error.code, pause)
             time.sleep(pause)
             attempt += 1
+
+    def _note(self, error: KoboError) -> KoboError:
+        with self._counting:
+            self.incidents[error.code] += 1
+        return error
 
     def _plan_pause(self, error: KoboUnavailable, attempt: int) -> float | None:
         """Seconds until the next try, None for no further try."""
@@ -119,35 +198,66 @@ class KoboConnection:
         pause = float(self._backoff * 2**attempt) if asked is None else float(asked)
         return min(pause, MAX_RETRY_AFTER) + self._jitter.uniform(0, self._backoff)
 
-    def _get_once(self, path: str, params: Mapping[str, str], missing: str, known: Mapping[str, Any]) -> dict[str, Any]:
+    def _send_once(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str],
+        body: Mapping[str, Any],
+        missing: str,
+        known: Mapping[str, Any],
+        expected: tuple[int, ...],
+    ) -> requests.Response:
         try:
-            response = self._send(path, params)
+            response = self._send(method, path, params, body)
         except requests.RequestException as error:
-            raise self._classify_connection(error, known) from None
+            raise self.explain(error, known) from None
         except ValueError:  # requests itself stumbles over a Location that is no address
-            raise KoboRejected("redirected", host=self.host, to="?") from None
-        if response.status_code != 200:
-            raise self._classify_status(response, missing, known)
-        try:
-            answer = json.loads(response.content)
-        except (ValueError, RecursionError):
-            raise KoboUnavailable("not_json", **self._describe(response, known)) from None
-        if not isinstance(answer, dict):
-            raise KoboUnavailable("bad_answer", what=type(answer).__name__, **self._describe(response, known))
-        return answer
+            raise self._note(KoboRejected("redirected", host=self.host, to="?")) from None
+        if response.status_code not in expected:
+            raise self._note(self._classify_status(response, missing, known))
+        return response
 
-    def _send(self, path: str, params: Mapping[str, str]) -> requests.Response:
-        """One GET; follows redirects inside the server's own origin only."""
+    def _send(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str] | None,
+        body: Mapping[str, Any],
+        *,
+        stream: bool = False,
+        accept: str = "application/json",
+    ) -> requests.Response:
+        """One request; a GET follows redirects inside the server's own origin only, nothing else is redirected."""
         url, query = self.base_url + path, params or None
         for _ in range(_MAX_REDIRECTS):
-            response = self._session.get(
-                url, params=query, headers=_HEADERS, auth=self._auth, timeout=self._timeout, allow_redirects=False
-            )
+            with self._counting:
+                self.requests += 1
+            response = self._session.request(
+                method, url, params=query, headers={**_HEADERS, "Accept": accept}, auth=self._auth,
+                timeout=self._timeout, allow_redirects=False, stream=True, **body,
+            )  # fmt: skip
             location = response.headers.get("Location")
             if response.status_code not in _REDIRECTS or not location:
+                if not stream:
+                    self._read_whole(response)
                 return response
+            response.close()
+            if method != "GET":
+                raise self._note(KoboRejected("redirected", host=self.host, to=self.host))
             url, query = self._join_redirect(response.url, location), None
-        raise KoboRejected("redirected", host=self.host, to=self.host)
+        raise self._note(KoboRejected("redirected", host=self.host, to=self.host))
+
+    def _read_whole(self, response: requests.Response) -> None:
+        """Into ``response.content``, as ``requests`` does without ``stream``, but not for ever."""
+        deadline = time.monotonic() + MOST_TIMEOUTS * self._timeout[1]
+        parts = []
+        with response:
+            for part in response.iter_content(CHUNK):
+                parts.append(part)
+                if time.monotonic() > deadline:
+                    raise requests.ReadTimeout("the answer drips")
+        response._content = b"".join(parts)
 
     def _join_redirect(self, url: str, location: str) -> str:
         """Where to go next; raises unless it is on the same scheme, host and port."""
@@ -159,7 +269,7 @@ class KoboConnection:
             to = f"{target.scheme}://{target.netloc.rpartition('@')[2]}"
         except ValueError:
             to = "?"
-        raise KoboRejected("redirected", host=self.host, to=self._clean(to))
+        raise self._note(KoboRejected("redirected", host=self.host, to=self._clean(to)))
 
     def _classify_connection(self, error: requests.RequestException, known: Mapping[str, Any]) -> KoboError:
         inner = error.args[0] if error.args else error

@@ -28,6 +28,7 @@ _SENTENCES: Mapping[str, str] = {
     "redirected": "{host} redirects to {to}; the token is not sent there.",
     "no_project": "Project {asset_uid} is not visible to this token on {host} (missing, in the trash, or no right).",
     "no_submission": "Submission {kobo_id} is not in project {asset_uid} on {host}.",
+    "no_file": "The file is not at Kobo any more (HTTP {status}).",
     "no_version": "Project {asset_uid} on {host} has no form version {version_uid}.",
     "forbidden": "{host} does not allow this (HTTP {status}): {excerpt}",
     "not_deployed": "Project {asset_uid} on {host} has not been deployed.",

@@ -5,7 +5,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from assessments.enums import MatchState, ReviewStatus, Severity
+from assessments.enums import MatchProblem, MatchState, ReviewStatus, Severity
 from assessments.models.assessment_round import RoundTarget
 from assessments.models.focus_group_session import FocusGroupSession
 from assessments.models.kobo_form import KoboForm, KoboFormVersion, KoboServer
@@ -28,6 +28,12 @@ class KoboSubmission(models.Model):
     uuid = models.CharField(_("uuid"), max_length=249, blank=True)
     submitted_at = models.DateTimeField(_("submitted at"), null=True)
     submitted_by = models.CharField(_("submitted by"), max_length=150, blank=True)
+    # What follows is the current revision's, by the phone's clock. ``day`` is the form's own, else the phone's, else
+    # that of its arrival.
+    day = models.DateField(_("day of the form"), null=True)
+    started_at = models.DateTimeField(_("begun at"), null=True)
+    ended_at = models.DateTimeField(_("finished at"), null=True)
+    device_id = models.CharField(_("phone"), max_length=100, blank=True)
     first_seen_at = models.DateTimeField(_("first seen at"))
     # Not found at Kobo any more since then; NULL: there.
     deleted_at = models.DateTimeField(_("deleted at Kobo"), null=True, editable=False)
@@ -49,6 +55,13 @@ class KoboSubmission(models.Model):
     match_state = models.CharField(
         _("match"), max_length=10, choices=MatchState.choices, default=MatchState.UNMATCHED, editable=False
     )
+    match_problem = models.CharField(
+        _("why it is not matched"), max_length=14, choices=MatchProblem.choices, blank=True, editable=False
+    )
+    # As typed in the current revision: what a spelling settled by hand is found by.
+    typed_person = models.CharField(_("enumerator as typed"), max_length=100, blank=True)
+    typed_place = models.CharField(_("place as typed"), max_length=100, blank=True)
+    typed_focus_group = models.CharField(_("focus group as typed"), max_length=100, blank=True)
     target = models.ForeignKey(
         RoundTarget, on_delete=models.PROTECT, null=True, related_name="submissions", verbose_name=_("target")
     )
@@ -70,6 +83,13 @@ class KoboSubmission(models.Model):
     is_trial = models.BooleanField(_("trial"), default=False, editable=False)
     # The current revision has answers that cannot be read: see its ``problems``.
     is_refused = models.BooleanField(_("cannot be read"), default=False, editable=False)
+
+    # Kobo's validation status as last seen ("": none), who set it there and when. Never taken over without a person.
+    kobo_status = models.CharField(_("status at Kobo"), max_length=64, blank=True, editable=False)
+    kobo_status_by = models.CharField(_("status at Kobo by"), max_length=150, blank=True, editable=False)
+    kobo_status_at = models.DateTimeField(_("status at Kobo since"), null=True, editable=False)
+    # A reviewer has decided about the status that somebody set at Kobo until then.
+    kobo_status_settled_at = models.DateTimeField(null=True, editable=False)
 
     objects = KoboSubmissionQuerySet.as_manager()
 
@@ -98,6 +118,12 @@ class KoboSubmission(models.Model):
         indexes = [
             models.Index(fields=["form", "kobo_id"], name="submission_form_kobo_id"),
             models.Index(fields=["target", "review_status"], name="submission_target_review"),
+            models.Index(
+                fields=["form", "match_problem"],
+                condition=Q(match_state=MatchState.UNMATCHED),
+                name="submission_unmatched",
+            ),
+            models.Index(fields=["form"], condition=Q(is_refused=True), name="submission_refused"),
         ]
 
     def __str__(self) -> str:
@@ -125,7 +151,10 @@ class SubmissionRevision(models.Model):
         KoboFormVersion, on_delete=models.PROTECT, null=True, related_name="+", verbose_name=_("form version")
     )
     seen_at = models.DateTimeField(_("seen at"))
-    # What could not be read: [{"code", "path", "value"}]; empty: everything could.
+    # By Kobo's project history, where the account may read it.
+    edited_by = models.CharField(_("edited by"), max_length=150, blank=True)
+    edited_at = models.DateTimeField(_("edited at"), null=True)
+    # What could not be read with the mapping of now: [{"code", "path", "value"}]; empty: everything could.
     problems = models.JSONField(_("problems"), default=list, blank=True)
 
     class Meta:

@@ -5,7 +5,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
-from assessments.enums import SyncOutcome, SyncTrigger
+from assessments.enums import SyncOutcome, SyncStep, SyncTrigger
 from assessments.models.kobo_form import KoboForm
 
 
@@ -24,6 +24,19 @@ class SyncRun(models.Model):
     outcome = models.CharField(
         _("outcome"), max_length=8, choices=SyncOutcome.choices, default=SyncOutcome.RUNNING, editable=False
     )
+    # Whether every id was compared; else the counts alone, beside what is new, edited and judged.
+    is_sweep = models.BooleanField(_("compared row by row"), default=False, editable=False)
+    step = models.CharField(_("step"), max_length=8, choices=SyncStep.choices, blank=True, editable=False)
+    # Rows of the present step: done, and how many there are to do as far as Kobo has said.
+    done = models.PositiveIntegerField(default=0, editable=False)
+    expected = models.PositiveIntegerField(default=0, editable=False)
+    stop_asked_at = models.DateTimeField(null=True, editable=False)
+    stop_asked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, editable=False, related_name="+"
+    )
+    requests = models.PositiveIntegerField(_("requests"), default=0, editable=False)
+    # Troubles that were ridden out: how often each, by code.
+    incidents = models.JSONField(_("troubles on the way"), default=dict, blank=True, editable=False)
     at_kobo = models.PositiveIntegerField(_("at Kobo"), default=0)
     here = models.PositiveIntegerField(_("here"), default=0)
     new = models.PositiveIntegerField(_("new"), default=0)
