@@ -158,7 +158,7 @@ class MatchProblem(models.TextChoices):
     UNKNOWN_PLACE = "unknown_place", _("the place is not in the gazetteer")
     NO_PLACE = "no_place", _("no place is named")
     NOT_PLANNED = "not_planned", _("the place is not in the plan of this round")
-    SEVERAL_PLACES = "several_places", _("the place has several targets")
+    UNKNOWN_CODE = "unknown_code", _("the focus group's code is not known")
 
 
 class TypedKind(models.TextChoices):

@@ -284,7 +284,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='kobosubmission',
             name='match_problem',
-            field=models.CharField(blank=True, choices=[('unknown_place', 'the place is not in the gazetteer'), ('no_place', 'no place is named'), ('not_planned', 'the place is not in the plan of this round'), ('several_places', 'the place has several targets')], editable=False, max_length=14, verbose_name='why it is not matched'),
+            field=models.CharField(blank=True, choices=[('unknown_place', 'the place is not in the gazetteer'), ('no_place', 'no place is named'), ('not_planned', 'the place is not in the plan of this round'), ('unknown_code', "the focus group's code is not known")], editable=False, max_length=14, verbose_name='why it is not matched'),
         ),
         migrations.AddField(
             model_name='kobosubmission',
