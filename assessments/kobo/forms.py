@@ -48,7 +48,7 @@ def read_form(kind: str) -> XlsForm:
     folder = FOLDER / kind
     survey = read_sheet(folder / "survey.csv")
     choices = read_sheet(folder / "choices.csv")
-    asked = {row["type"].split()[1] for row in survey if row["type"].startswith("select_")}
+    asked = {row["type"].split()[1] for row in survey if row["type"].startswith(("select_one ", "select_multiple "))}
     choices += [row for row in read_sheet(FOLDER / "places.csv") if row["list_name"] in asked]
     return XlsForm(kind, survey, choices, read_sheet(folder / "settings.csv")[0])
 
@@ -191,7 +191,7 @@ def _describe_question(row: Row, xpath: str) -> dict[str, Any]:
     if row["required"]:
         question["required"] = True
     if list_name:
-        question["select_from_list_name"] = list_name
+        question["file" if kind.endswith("_from_file") else "select_from_list_name"] = list_name
     for name in ("relevant", "constraint", "calculation", "repeat_count", "choice_filter", "appearance"):
         if row[name]:
             question[name] = row[name]

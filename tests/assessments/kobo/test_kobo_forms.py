@@ -55,7 +55,7 @@ def test_the_shipped_workbook_is_what_the_sheets_generate(kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_shipped_workbook_converts_without_a_warning(kind):
     result = convert(str(FOLDER / kind / f"{kind}.xlsx"), validate=False)
-    assert (result.warnings, f'id="dtm_{kind}"' in result.xform, 'version="1.0"' in result.xform) == ([], True, True)
+    assert (result.warnings, f'id="dtm_{kind}"' in result.xform, 'version="1.1"' in result.xform) == ([], True, True)
 
 
 def test_write_xlsx_on_another_day_gives_the_same_bytes(tmp_path):
@@ -124,7 +124,8 @@ def test_names_are_unique_and_references_lead_to_one(kind):
     form = read_form(kind)
     names = [row["name"] for row in form.survey if row["name"]]
     lists = {row["list_name"] for row in form.choices}
-    used = {row["type"].split()[1] for row in form.survey if row["type"].startswith("select_")}
+    # The list of a file comes to the phone beside the form.
+    used = {row["type"].split()[1] for row in form.survey if row["type"].startswith("select_")} - {"focus_groups.csv"}
     references = {name for row in form.survey for cell in row.values() for name in REFERENCE.findall(cell)}
     assert (len(names), references - set(names), used ^ lists) == (len(set(names)), set(), set())
 
@@ -178,8 +179,9 @@ def test_form_content_has_no_key_that_kobo_would_not_give(kind):
         pytest.skip("the recorded answers of KoboToolbox are not beside the project (../shared)")
     kobo = json.loads(recording.read_text(encoding="utf-8"))["response"]["body_json"]["content"]
     ours = form_content(kind)
-    # the recorded form has no hint and no repeat_count; both are columns that Kobo keeps as they are
-    known = {key for row in kobo["survey"] for key in row} | {"hint", "repeat_count"}
+    # the recorded form has no hint and no repeat_count; both are columns that Kobo keeps as they are; "file" is in the
+    # recorded second version (10_new_version)
+    known = {key for row in kobo["survey"] for key in row} | {"hint", "repeat_count", "file"}
     known_of_choices = {key for row in kobo["choices"] for key in row}
     assert {key for row in ours["survey"] for key in row} - known == set()
     assert {key for row in ours["choices"] for key in row} - known_of_choices == {"parent"}
@@ -200,3 +202,25 @@ def test_form_content_of_a_question_and_of_a_group_end():
     }
     assert village["label"][1] == "Сколько там трудовых мигрантов?"
     assert (set(survey[-1]), len(kuids)) == ({"type", "$kuid"}, len(set(kuids)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_list_of_own_focus_groups_is_an_offer_that_nothing_waits_for(kind):
+    """A phone without the file, an old list, a meeting that is not planned: the code is typed as before."""
+    rows = {row["name"]: row for row in form_content(kind)["survey"] if "name" in row}
+    names = [row["name"] for row in read_form(kind).survey]
+    meeting = rows["meeting"]
+    assert {key: meeting.get(key) for key in ("type", "file", "$xpath", "choice_filter", "required", "relevant")} == {
+        "type": "select_one_from_file",
+        "file": "focus_groups.csv",
+        "$xpath": "head/meeting",
+        "choice_filter": "person = ${person_key}",
+        "required": None,
+        "relevant": None,
+    }
+    assert (rows["has_focus_group"]["relevant"], rows["focus_group"]["relevant"]) == (
+        "${meeting} = ''",
+        "${meeting} = '' and ${has_focus_group} = 'yes'",
+    )
+    assert names.index("enumerator") < names.index("person_key") < names.index("meeting")
+    assert read_mapping(kind)["head"]["focus_group"] == ["head/focus_group", "head/meeting"]
