@@ -46,6 +46,24 @@ def parse_share(raw: object) -> Fraction | str:
     return "negative" if share < 0 else share
 
 
+def parse_factor(raw: object) -> Fraction | str:
+    """Return what a number is multiplied by, exact, or the code of what is wrong; a decimal comma is read."""
+    if isinstance(raw, bool) or not isinstance(raw, str | int | float):
+        return "wrong_shape"
+    match = _NUMBER.fullmatch(str(raw).strip())
+    if match is None:
+        return "not_a_number"
+    factor = _read_decimal(match)
+    if factor is None:
+        return "too_large"
+    return "negative" if factor < 0 else factor
+
+
+def multiply(number: Fraction, factor: Fraction) -> int:
+    """Return the product, rounded half up."""
+    return math.floor(number * factor + Fraction(1, 2))
+
+
 def take_share(share: Fraction, base: int) -> int:
     """Return the share (in percent) of a base, rounded half up."""
     return math.floor(share * base / 100 + Fraction(1, 2))

@@ -13,22 +13,34 @@ Shape of the JSON (only ``schema`` and ``figures`` have to be there)::
        {"indicator": "present", "path": ["people/total"]},
        {"indicator": "sex", "category": "male", "path": ["sex/men"], "known": ["sex/known"]},
        {"indicator": "reason", "category": "covid", "path": ["reasons/covid_percent"], "share_of": ["people/total"]},
+       {"indicator": "present", "path": ["families"], "times": ["family_size"]},
+       {"indicator": "household", "constant": 1},
        {"indicator": "present", "repeat": ["villages"], "unit": ["villages/code"], "value": ["villages/estimate"]},
+       {"indicator": "sex", "category": "female", "repeat": ["buses"], "value": ["buses/women"], "sum": true},
+       {"indicator": "sex", "repeat": ["members"], "category": ["members/sex"], "constant": 1},
        {"indicator": "nationality", "repeat": ["nations"], "category": ["nations/code"], "value": ["nations/number"],
         "recode": {"uzb": "UZ"}, "categories": ["UZ", "RU"]}],
      "people": {"repeat": ["informants"], "code": ["informants/code"], "type": [...], "sex": [...]}}
 
 ``category`` as text is fixed, as a list it is where the answer is. ``categories`` lists what such an answer may be, or
 gives a range of years: ``{"from": 2000, "to": 2099}``. A repeat inside a repeat cannot be mapped.
+
+``times`` multiplies: a number (``2.5``), or where one is answered, in the instance of the repeat or in the form; the
+result is rounded half up. Not answered or not known, it makes the figure unknown, but nothing times whatever is 0.
+``constant`` is the same for every form, and in a repeat for every instance that is not blank; whose category is asked
+and left blank gives none, and one not known makes the breakdown unknown. In a repeat, ``sum`` adds up what has the same
+place and category, where it would otherwise be refused as listed twice; constants are always added up. A sum with a
+part that nobody knew is not known.
 """
 
 import datetime as dt
 from collections.abc import Iterable, Iterator
 from collections.abc import Mapping as Map
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import NamedTuple
 
-from assessments.kobo.counts import LARGEST, parse_count, parse_share, take_share
+from assessments.kobo.counts import LARGEST, multiply, parse_count, parse_factor, parse_share, take_share
 from assessments.kobo.errors import KoboPayloadError, Problem
 from assessments.kobo.mapping_checks import check_mapping
 from assessments.kobo.payloads import clean_text
@@ -42,7 +54,8 @@ _SHOWN = 100
 class FigureRule:
     """Where one figure, or in a repeat one row of figures, is found.
 
-    ``category`` is the fixed code, "" where ``category_paths`` say it, None where the indicator has none.
+    ``category`` is the fixed code, "" where ``category_paths`` say it, None where the indicator has none. ``factor`` is
+    a ``times`` that is a number, ``times`` where it is an answer.
     """
 
     indicator: str
@@ -55,6 +68,10 @@ class FigureRule:
     share_of: Paths = ()
     repeat: Paths = ()
     unit: Paths = ()
+    times: Paths = ()
+    factor: Fraction | None = None
+    constant: int | None = None
+    is_sum: bool = False
     is_plain: bool = False
 
 
@@ -184,7 +201,7 @@ def _load_rule(entry: Map[str, object]) -> FigureRule:
     allowed = entry.get("categories")
     if isinstance(allowed, dict):
         allowed = [str(year) for year in range(allowed["from"], allowed["to"] + 1)]
-    recode = entry.get("recode")
+    recode, constant, times = entry.get("recode"), entry.get("constant"), entry.get("times")
     return FigureRule(
         indicator=str(entry["indicator"]),
         value=paths("value") or paths("path"),
@@ -196,8 +213,15 @@ def _load_rule(entry: Map[str, object]) -> FigureRule:
         share_of=paths("share_of"),
         repeat=paths("repeat"),
         unit=paths("unit"),
-        is_plain=not (paths("repeat") or paths("share_of") or isinstance(category, list)),
+        times=paths("times"),
+        factor=Fraction(str(times)) if isinstance(times, int | float) else None,
+        constant=constant if isinstance(constant, int) else None,
+        is_sum=entry.get("sum") is True or constant is not None,
+        is_plain=constant is None and not (_CLOSER_LOOK & entry.keys() or isinstance(category, list)),
     )
+
+
+_CLOSER_LOOK = frozenset({"repeat", "share_of", "times"})
 
 
 def _read_repeat(mapping: Mapping, rule: FigureRule, answers: Answers, problems: list[Problem]) -> Iterator[FormFigure]:
@@ -207,19 +231,43 @@ def _read_repeat(mapping: Mapping, rule: FigureRule, answers: Answers, problems:
     if not isinstance(rows, list):
         problems.append(Problem("wrong_shape", path, _show(rows)))
         return
+    figures = _read_rows(mapping, rule, answers, path, rows, problems)
+    if rule.is_sum:
+        yield from _add_up(mapping, figures, path, problems)
+        return
     seen: set[tuple[str | None, str | None]] = set()
-    for row in rows:
-        if not isinstance(row, dict):
-            problems.append(Problem("wrong_shape", path, _show(row)))
-            continue
-        figure = _read_row(mapping, rule, answers, row, problems)
-        if figure is None:
-            continue
+    for figure in figures:
         if (figure.unit, figure.category) in seen:
             twice = (rule.unit or rule.category_paths or rule.value)[0]
             problems.append(Problem("listed_twice", twice, figure.unit or figure.category or ""))
         seen.add((figure.unit, figure.category))
         yield figure
+
+
+def _read_rows(
+    mapping: Mapping, rule: FigureRule, answers: Answers, path: str, rows: list[object], problems: list[Problem]
+) -> Iterator[FormFigure]:
+    for row in rows:
+        if not isinstance(row, dict):
+            problems.append(Problem("wrong_shape", path, _show(row)))
+            continue
+        figure = _read_row(mapping, rule, answers, row, problems)
+        if figure is not None:
+            yield figure
+
+
+def _add_up(
+    mapping: Mapping, figures: Iterable[FormFigure], path: str, problems: list[Problem]
+) -> Iterator[FormFigure]:
+    sums: dict[tuple[str | None, str, str | None], int | None] = {}
+    for figure in figures:
+        before = sums.get(figure[:3], 0)
+        sums[figure[:3]] = None if before is None or figure.value is None else before + figure.value
+    for key, value in sums.items():
+        if value is not None and value > mapping.largest:
+            problems.append(Problem("too_large", path, str(value)))
+        else:
+            yield FormFigure(*key, value)
 
 
 def _find_repeated(figures: list[FormFigure], own_unit: str | None) -> Iterator[Problem]:
@@ -236,8 +284,10 @@ def _find_repeated(figures: list[FormFigure], own_unit: str | None) -> Iterator[
 
 def _read_plain(mapping: Mapping, rule: FigureRule, answers: Answers) -> int | None:
     """Return the number of an everyday answer (digits, fixed category), None where it takes a closer look."""
+    if not rule.is_plain:
+        return None
     raw = answers.get(rule.value[0])
-    if rule.is_plain and type(raw) is str and len(raw) < 10 and raw.isascii() and raw.isdigit():
+    if type(raw) is str and len(raw) < 10 and raw.isascii() and raw.isdigit():
         number = int(raw)
         if number <= mapping.largest and raw not in mapping.dont_know:
             return number
@@ -248,16 +298,20 @@ def _read_row(
     mapping: Mapping, rule: FigureRule, answers: Answers, row: Answers, problems: list[Problem]
 ) -> FormFigure | None:
     """Read one figure; ``row`` is the instance of the repeat, or the answers themselves."""
-    path, raw = _find(row, rule.value)
-    unknown = _is_unknown(mapping, raw) or (
+    path, raw = _find_constant(rule, row) if rule.constant is not None else _find(row, rule.value)
+    unknown = (rule.constant is None and _is_unknown(mapping, raw)) or (
         bool(rule.repeat and rule.known) and _is_unknown(mapping, _find(row, rule.known)[1])
     )
     if raw is None and not unknown:
         return None
     found = len(problems)
     unit = _read_unit(rule, row, problems)
-    category = _read_category(rule, row, problems) if rule.category_paths else rule.category
-    value = None if unknown else _read_value(mapping, rule, answers, path, raw, problems)
+    if rule.constant is not None and rule.category_paths:
+        unknown = unknown or _is_unknown(mapping, _find(row, rule.category_paths)[1])
+        category = None if unknown else _read_category(rule, row, problems)
+    else:
+        category = _read_category(rule, row, problems) if rule.category_paths else rule.category
+    value = None if unknown else _read_value(mapping, rule, answers, row, path, raw, problems)
     if len(problems) > found or (unit is not None and unit in mapping.not_listed):
         return None
     return FormFigure(unit, rule.indicator, category, value)
@@ -290,19 +344,19 @@ def _read_category(rule: FigureRule, row: Answers, problems: list[Problem]) -> s
 
 
 def _read_value(
-    mapping: Mapping, rule: FigureRule, answers: Answers, path: str, raw: object, problems: list[Problem]
+    mapping: Mapping, rule: FigureRule, answers: Answers, row: Answers, path: str, raw: object, problems: list[Problem]
 ) -> int | None:
     if rule.share_of:
-        return _read_share(mapping, rule, answers, path, raw, problems)
+        return _read_share(mapping, rule, answers, row, path, raw, problems)
     number = parse_count(raw, largest=mapping.largest)
     if isinstance(number, str):
         problems.append(Problem(number, path, _show(raw)))
         return None
-    return number
+    return _multiply(mapping, rule, answers, row, path, Fraction(number), problems) if _multiplies(rule) else number
 
 
 def _read_share(
-    mapping: Mapping, rule: FigureRule, answers: Answers, path: str, raw: object, problems: list[Problem]
+    mapping: Mapping, rule: FigureRule, answers: Answers, row: Answers, path: str, raw: object, problems: list[Problem]
 ) -> int | None:
     """Return the share as a count of people; None where the base is blank or not known."""
     share = parse_share(raw)
@@ -316,7 +370,57 @@ def _read_share(
     if isinstance(base, str):
         problems.append(Problem(base, base_path, _show(base_raw)))
         return None
+    if _multiplies(rule):
+        return _multiply(mapping, rule, answers, row, path, share * base / 100, problems)
     return take_share(share, base)
+
+
+def _multiplies(rule: FigureRule) -> bool:
+    return bool(rule.times) or rule.factor is not None
+
+
+def _multiply(
+    mapping: Mapping, rule: FigureRule, answers: Answers, row: Answers, path: str, number: Fraction,
+    problems: list[Problem],
+) -> int | None:  # fmt: skip
+    if not number:
+        return 0
+    factor = rule.factor if rule.factor is not None else _read_factor(mapping, rule, answers, row, problems)
+    if factor is None:
+        return None
+    product = multiply(number, factor)
+    if product > mapping.largest:
+        problems.append(Problem("too_large", path, str(product)))
+        return None
+    return product
+
+
+def _read_factor(
+    mapping: Mapping, rule: FigureRule, answers: Answers, row: Answers, problems: list[Problem]
+) -> Fraction | None:
+    path, raw = _find(row, rule.times)
+    if raw is None and row is not answers:
+        path, raw = _find(answers, rule.times)
+    if raw is None or _is_unknown(mapping, raw):
+        return None
+    factor = parse_factor(raw)
+    if isinstance(factor, str):
+        problems.append(Problem(factor, path, _show(raw)))
+        return None
+    return factor
+
+
+def _find_constant(rule: FigureRule, row: Answers) -> tuple[str, object]:
+    """What every form or instance has; None where it is blank, or its category or place was not asked."""
+    if rule.repeat and not any(_has_answer(raw) for raw in row.values()):
+        return rule.repeat[0], None
+    if rule.category_paths and _find(row, rule.category_paths)[1] is None:
+        return rule.category_paths[0], None
+    return "", rule.constant
+
+
+def _has_answer(raw: object) -> bool:
+    return raw is not None and not (type(raw) is str and (not raw or raw.isspace()))
 
 
 def _find(answers: Answers, paths: Paths) -> tuple[str, object]:

@@ -4,9 +4,11 @@ Codes of the problems: ``wrong_schema``, ``missing``, ``unknown_key``, ``wrong_t
 each other) and ``duplicate`` (two entries that would write the same figure).
 """
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
+from assessments.kobo.counts import LARGEST
 from assessments.kobo.errors import Problem
 
 SCHEMA = 1
@@ -16,7 +18,8 @@ HEAD_KEYS = (
 PEOPLE_KEYS = ("repeat", "code", "type", "sex", "basis", "how")
 TOP_KEYS = ("schema", "kind", "head", "prefill", "dont_know", "not_listed", "figures", "people", "largest")
 RULE_KEYS = (
-    "indicator", "path", "repeat", "value", "unit", "category", "categories", "recode", "known", "share_of",
+    "indicator", "path", "repeat", "value", "unit", "category", "categories", "recode", "known", "share_of", "times",
+    "constant", "sum",
 )  # fmt: skip
 
 
@@ -78,10 +81,31 @@ def _check_rule(entry: dict[str, Any], place: str, problems: list[Problem]) -> N
         problems.append(Problem("missing", f"{place}.indicator", ""))
     for name in ("path", "repeat", "value", "unit", "known", "share_of"):
         _check_paths(entry, name, f"{place}.", problems)
-    wanted, refused = (("repeat", "value"), ("path",)) if "repeat" in entry else (("path",), ("value", "unit"))
+    wanted, refused = _keys_of(entry)
     problems.extend(Problem("missing", f"{place}.{name}", "") for name in wanted if name not in entry)
     problems.extend(Problem("conflict", f"{place}.{name}", "") for name in refused if name in entry)
+    _check_numbers(entry, place, problems)
     _check_category(entry, place, problems)
+
+
+def _keys_of(entry: dict[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Which keys a rule of this kind has to have, and which it must not."""
+    wanted, refused = (("repeat", "value"), ("path",)) if "repeat" in entry else (("path",), ("value", "unit", "sum"))
+    if "constant" not in entry:
+        return wanted, refused
+    return (), ("path", "value", "share_of", "times", *(() if "repeat" in entry else ("unit", "sum")))
+
+
+def _check_numbers(entry: dict[str, Any], place: str, problems: list[Problem]) -> None:
+    constant = entry.get("constant", 0)
+    if type(constant) is not int or not 0 <= constant <= LARGEST:
+        problems.append(Problem("wrong_type", f"{place}.constant", "whole number expected"))
+    if not isinstance(entry.get("sum", False), bool):
+        problems.append(Problem("wrong_type", f"{place}.sum", "true or false expected"))
+    times = entry.get("times", 1)
+    is_number = type(times) in (int, float) and math.isfinite(times) and times > 0
+    if not is_number and not _is_texts(times):
+        problems.append(Problem("wrong_type", f"{place}.times", "number or list of texts expected"))
 
 
 def _check_category(entry: dict[str, Any], place: str, problems: list[Problem]) -> None:

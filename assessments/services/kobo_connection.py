@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from assessments.kobo.client import KoboClient
 from assessments.kobo.mapping import load_mapping
 from assessments.kobo.mapping_checks import MappingError
+from assessments.kobo.questions import missing_questions
 from assessments.models import AssessmentRound, KoboForm, KoboServer
 from dtm_ops.common.errors import Refused
 from training.models import FormKind
@@ -75,15 +76,3 @@ def connect_form(
 def server_address(typed: str) -> str:
     """The server alone: people paste the address of the API or of a project."""
     return re.sub(r"/(api/v2|#).*$", "", typed.strip()).rstrip("/")
-
-
-def missing_questions(mapping: dict[str, Any], content: dict[str, Any]) -> tuple[str, ...]:
-    """Places of the mapping none of whose paths is a question of the form: an answer will never be found there."""
-    asked = {row.get("$xpath") for row in content.get("survey", []) if isinstance(row, dict)}
-    places = [*mapping.get("head", {}).values()]
-    for rule in mapping.get("figures", []):
-        places += [value for key, value in rule.items() if key in _PATH_KEYS and isinstance(value, list)]
-    return tuple(sorted({paths[0] for paths in places if paths and not asked.intersection(paths)}))
-
-
-_PATH_KEYS = frozenset({"path", "repeat", "unit", "value", "category", "known", "share_of"})

@@ -194,6 +194,140 @@ def test_read_figures_of_a_form_that_lists_its_own_unit_refuses():
     assert refused(answers) == (Problem("listed_twice", "present", "7"),)
 
 
+def read(rule, answers, **more):
+    return read_figures(load_mapping({"schema": 1, "dont_know": ["dk"], "figures": [rule], **more}), answers)
+
+
+SIZE = {"indicator": "present", "path": ["families"], "times": ["size", "old_size"]}
+
+
+@pytest.mark.parametrize(
+    ("answers", "value"),
+    [
+        ({"families": "3", "size": "4.5"}, 14),
+        ({"families": "3", "old_size": "4,1"}, 12),
+        ({"families": "0"}, 0),
+        ({"families": "0", "size": "dk"}, 0),
+        ({"families": "3"}, None),
+        ({"families": "3", "size": "dk"}, None),
+        ({"families": "dk", "size": "4"}, None),
+    ],
+)
+def test_read_figures_multiplies_by_an_answer_and_unknown_stays_unknown(answers, value):
+    assert read(SIZE, answers) == (own("present", None, value),)
+
+
+def test_read_figures_multiplied_of_what_was_not_asked_gives_none():
+    assert read(SIZE, {"size": "4"}) == ()
+
+
+@pytest.mark.parametrize(
+    ("answers", "problem"),
+    [
+        ({"families": "3", "size": "many"}, Problem("not_a_number", "size", "many")),
+        ({"families": "3", "size": "-1"}, Problem("negative", "size", "-1")),
+        ({"families": "3", "size": ["1"]}, Problem("wrong_shape", "size", "['1']")),
+        ({"families": "x", "size": "1"}, Problem("not_a_number", "families", "x")),
+        ({"families": "2", "size": "2000000000"}, Problem("too_large", "families", "4000000000")),
+    ],
+)
+def test_read_figures_multiplied_names_which_answer_is_wrong(answers, problem):
+    with pytest.raises(KoboPayloadError) as caught:
+        read(SIZE, answers)
+    assert caught.value.problems == (problem,)
+
+
+def test_read_figures_multiplies_by_a_number_also_a_share():
+    assert read({"indicator": "present", "path": ["families"], "times": 2.5}, {"families": "3"}) == (
+        own("present", None, 8),
+    )
+    share = {"indicator": "present", "path": ["percent"], "share_of": ["families"], "times": ["size"]}
+    assert read(share, {"percent": "50", "families": "3", "size": "5"}) == (own("present", None, 8),)
+
+
+def test_read_figures_of_a_constant_gives_it_for_every_form():
+    assert read({"indicator": "household", "constant": 1}, {}) == (own("household", None, 1),)
+
+
+SEX = {"indicator": "sex", "category": ["sex"], "recode": {"m": "male"}, "categories": ["male"], "constant": 1}
+
+
+@pytest.mark.parametrize(
+    ("answers", "figures"),
+    [
+        ({"sex": "m"}, (own("sex", "male", 1),)),
+        ({"sex": "dk"}, (own("sex", None, None),)),
+        ({"sex": " "}, ()),
+        ({}, ()),
+    ],
+)
+def test_read_figures_of_a_constant_goes_to_the_category_that_is_answered(answers, figures):
+    assert read(SEX, answers) == figures
+
+
+MEMBERS = {"indicator": "sex", "repeat": ["members"], "category": ["members/sex"], "constant": 1}
+
+
+def test_read_figures_counts_the_instances_of_a_repeat_by_category():
+    rows = [{"members/sex": "male"}, {"members/sex": "female"}, {}, {"members/sex": "male"}, {"members/age": "7"}]
+    assert read(MEMBERS, {"members": rows}) == (own("sex", "male", 2), own("sex", "female", 1))
+    assert read({"indicator": "present", "repeat": ["members"], "constant": 1}, {"members": rows}) == (
+        own("present", None, 4),
+    )
+    assert read(MEMBERS, {}) == ()
+
+
+BUSES = {"indicator": "present", "repeat": ["buses"], "value": ["buses/people"], "known": ["buses/known"], "sum": True}
+
+
+def test_read_figures_adds_up_a_repeat_and_an_unknown_part_makes_the_sum_unknown():
+    assert read(BUSES, {"buses": [{"buses/people": "3"}, {}, {"buses/people": "0"}, {"buses/people": "4"}]}) == (
+        own("present", None, 7),
+    )
+    assert read(BUSES, {"buses": [{"buses/people": "3"}, {"buses/known": "dk"}, {"buses/people": "4"}]}) == (
+        own("present", None, None),
+    )
+    with pytest.raises(KoboPayloadError) as caught:
+        read(BUSES, {"buses": [{"buses/people": "2147483647"}, {"buses/people": "1"}]})
+    assert caught.value.problems == (Problem("too_large", "buses", "2147483648"),)
+
+
+def test_read_figures_multiplies_inside_a_repeat_by_its_own_answer_or_the_forms():
+    rule = BUSES | {"times": ["buses/trips", "days"]}
+    rows = [{"buses/people": "3", "buses/trips": "2"}, {"buses/people": "5"}]
+    assert read(rule, {"buses": rows, "days": "10"}) == (own("present", None, 56),)
+
+
+@given(st.lists(st.none() | st.integers(0, 1000), min_size=1, max_size=6), st.fractions(1, 9, max_denominator=4))
+def test_read_figures_adds_up_what_it_reads_one_by_one(numbers, factor):
+    rule = BUSES | {"times": float(factor)}
+    answers = [{"buses/people": "dk" if number is None else str(number)} for number in numbers]
+    one_by_one = [read(rule, {"buses": [answer]})[0].value for answer in answers]
+    total = None if None in one_by_one else sum(one_by_one)
+    assert read(rule, {"buses": answers}) == (own("present", None, total),)
+
+
+@pytest.mark.parametrize(
+    ("rule", "problem"),
+    [
+        ({"constant": -1}, ("wrong_type", "constant")),
+        ({"constant": True}, ("wrong_type", "constant")),
+        ({"constant": 1, "path": ["x"]}, ("conflict", "path")),
+        ({"constant": 1, "times": ["x"]}, ("conflict", "times")),
+        ({"constant": 1, "share_of": ["x"]}, ("conflict", "share_of")),
+        ({"path": ["x"], "times": 0}, ("wrong_type", "times")),
+        ({"path": ["x"], "times": "x"}, ("wrong_type", "times")),
+        ({"path": ["x"], "times": float("nan")}, ("wrong_type", "times")),
+        ({"path": ["x"], "sum": True}, ("conflict", "sum")),
+        ({"repeat": ["r"], "value": ["x"], "sum": 1}, ("wrong_type", "sum")),
+    ],
+)
+def test_load_mapping_refuses_numbers_that_contradict(rule, problem):
+    with pytest.raises(MappingError) as caught:
+        load_mapping({"schema": 1, "figures": [{"indicator": "present", **rule}]})
+    assert [(one.code, one.path) for one in caught.value.problems] == [(problem[0], f"figures[0].{problem[1]}")]
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12) | st.sampled_from(["dk", "7", "-1"]),
     lambda inner: (

@@ -1,8 +1,8 @@
-"""Connecting: the address of the server, and what the deployed form lacks."""
+"""Connecting: the address of the server."""
 
 import pytest
 
-from assessments.services.kobo_connection import missing_questions, server_address
+from assessments.services.kobo_connection import server_address
 
 
 @pytest.mark.parametrize(
@@ -16,16 +16,3 @@ from assessments.services.kobo_connection import missing_questions, server_addre
 )
 def test_address_is_the_server_alone_however_it_was_pasted(typed):
     assert server_address(typed) == "https://eu.kobotoolbox.org"
-
-
-def test_missing_questions_names_places_that_no_path_leads_to():
-    mapping = {
-        "head": {"unit": ["head/district"], "date": ["day", "today"]},
-        "figures": [
-            {"indicator": "present", "path": ["old_total", "total"]},
-            {"indicator": "present", "repeat": ["villages"], "unit": ["villages/code"], "value": ["villages/number"]},
-        ],
-    }
-    content = {"survey": [{"$xpath": path} for path in ("today", "total", "villages", "villages/code")]}
-
-    assert missing_questions(mapping, content) == ("head/district", "villages/number")

@@ -1,0 +1,133 @@
+"""The questions of a form as KoboToolbox describes one version of it (``content``), and how a mapping fits them."""
+
+import re
+from collections.abc import Iterator
+from collections.abc import Mapping as Map
+from dataclasses import dataclass
+from typing import Any
+
+# What no figure is read from: the phone's own notes, texts to read, groups.
+_NOT_ASKED = frozenset(
+    {
+        "start", "end", "today", "deviceid", "username", "phonenumber", "simserial", "subscriberid", "email", "audit",
+        "start-geopoint", "background-audio", "note", "begin_group", "begin_repeat", "end_group", "end_repeat", "",
+    }
+)  # fmt: skip
+NUMBERS = frozenset({"integer", "decimal", "range", "calculate", "hidden", "count"})
+CHOICES = frozenset({"select_one", "select_multiple", "select_one_from_file", "text", "calculate"})
+_PATH_KEYS = ("path", "repeat", "unit", "value", "category", "known", "share_of", "times")
+_IN_ROW = ("unit", "value", "category")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """``repeat``: the path of the innermost repeat that it stands in, "" for none; ``group`` is in words, outermost
+    first.
+
+    ``is_deep``: in a repeat inside a repeat, which no mapping reaches.
+    """
+
+    path: str
+    type: str
+    label: str
+    group: str
+    repeat: str
+    is_deep: bool
+
+    @property
+    def is_asked(self) -> bool:
+        return self.type not in _NOT_ASKED
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How a mapping fits a form: places none of whose paths the form has; questions of a repeat that are mapped as if
+    there were none; questions that nothing maps.
+    """
+
+    missing: tuple[str, ...]
+    misplaced: tuple[str, ...]
+    unmapped: tuple[str, ...]
+
+
+def list_questions(content: Map[str, Any], language: str = "en") -> tuple[Question, ...]:
+    """Groups and repeats among them, in the form's order, worded in the language, else in the first that has words.
+
+    Without a label the name stands for it. Rows that are none (a content of another make) are left out.
+    """
+    rows = [row for row in _survey(content) if isinstance(row.get("$xpath"), str)]
+    column = _column_of(content, language)
+    labels = {row["$xpath"]: _label(row, column) for row in rows}
+    repeats = {row["$xpath"] for row in rows if row.get("type") == "begin_repeat"}
+    return tuple(_question(row, labels, repeats) for row in rows)
+
+
+def check_fit(mapping: Map[str, Any], content: Map[str, Any]) -> Fit:
+    questions = {question.path: question for question in list_questions(content)}
+    named = {path for paths in mapped_paths(mapping) for path in paths}
+    return Fit(
+        missing=missing_questions(mapping, content),
+        misplaced=tuple(sorted(_misplaced(mapping, questions))),
+        unmapped=tuple(path for path, question in questions.items() if question.is_asked and path not in named),
+    )
+
+
+def missing_questions(mapping: Map[str, Any], content: Map[str, Any]) -> tuple[str, ...]:
+    """Places of the mapping none of whose paths is a question of the form: an answer will never be found there."""
+    asked = {row.get("$xpath") for row in _survey(content)}
+    return tuple(sorted({paths[0] for paths in mapped_paths(mapping) if paths and not asked.intersection(paths)}))
+
+
+def mapped_paths(mapping: Map[str, Any]) -> Iterator[list[str]]:
+    """Every list of paths in a mapping that was checked."""
+    yield from mapping.get("head", {}).values()
+    yield from mapping.get("people", {}).values()
+    for rule in mapping.get("figures", []):
+        yield from (rule[key] for key in _PATH_KEYS if isinstance(rule.get(key), list))
+
+
+def _misplaced(mapping: Map[str, Any], questions: Map[str, Question]) -> Iterator[str]:
+    for rule in mapping.get("figures", []):
+        repeat = rule.get("repeat", [])
+        for key in ("path", *_IN_ROW):
+            for path in rule.get(key, []) if isinstance(rule.get(key), list) else []:
+                question = questions.get(path)
+                if question and question.repeat and question.repeat not in repeat:
+                    yield path
+
+
+def _question(row: Map[str, Any], labels: Map[str, str], repeats: set[str]) -> Question:
+    path = row["$xpath"]
+    names = path.split("/")
+    above = ["/".join(names[:end]) for end in range(1, len(names))]
+    inside = [one for one in above if one in repeats]
+    return Question(
+        path=path,
+        type=str(row.get("type") or ""),
+        label=labels[path],
+        group=" › ".join(labels.get(one, one.rpartition("/")[2]) for one in above),
+        repeat=inside[-1] if inside else "",
+        is_deep=len(inside) > 1,
+    )
+
+
+def _survey(content: Map[str, Any]) -> list[dict[str, Any]]:
+    rows = content.get("survey")
+    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+
+
+def _column_of(content: Map[str, Any], language: str) -> int:
+    """Which of a row's labels is the language's: Kobo names translations ``Русский (ru)``."""
+    names = content.get("translations")
+    for place, name in enumerate(names if isinstance(names, list) else []):
+        if isinstance(name, str) and re.search(rf"\({re.escape(language)}[)_-]", name):
+            return place
+    return 0
+
+
+def _label(row: Map[str, Any], column: int) -> str:
+    labels = row.get("label")
+    texts = labels if isinstance(labels, list) else [labels]
+    wanted = [texts[column]] if column < len(texts) else []
+    found = next((text for text in (*wanted, *texts) if isinstance(text, str) and text.strip()), "")
+    return " ".join(found.split()) or row["$xpath"].rpartition("/")[2]

@@ -1,0 +1,81 @@
+"""The questions of a form, and how a mapping fits them."""
+
+import pytest
+
+from assessments.kobo.forms import KINDS, form_content, read_mapping
+from assessments.kobo.questions import Fit, Question, check_fit, list_questions, missing_questions
+
+CONTENT = {
+    "translations": ["English (en)", "Русский (ru)"],
+    "survey": [
+        {"type": "start", "$xpath": "start"},
+        {"type": "begin_group", "$xpath": "head", "label": ["Head", "Начало"]},
+        {"type": "text", "$xpath": "head/place", "label": ["Place", None]},
+        {"type": "end_group"},
+        {"type": "begin_repeat", "$xpath": "villages", "label": ["Villages", "Сёла"]},
+        {"type": "integer", "$xpath": "villages/number", "label": ["How  many\npeople", "Сколько людей"]},
+        {"type": "begin_repeat", "$xpath": "villages/houses"},
+        {"type": "integer", "$xpath": "villages/houses/rooms"},
+        {"type": "end_repeat"},
+        {"type": "end_repeat"},
+        "odd",
+    ],
+}
+
+
+def test_questions_are_worded_in_the_language_else_in_one_that_has_words_else_by_name():
+    assert list_questions(CONTENT, "ru") == (
+        Question("start", "start", "start", "", "", is_deep=False),
+        Question("head", "begin_group", "Начало", "", "", is_deep=False),
+        Question("head/place", "text", "Place", "Начало", "", is_deep=False),
+        Question("villages", "begin_repeat", "Сёла", "", "", is_deep=False),
+        Question("villages/number", "integer", "Сколько людей", "Сёла", "villages", is_deep=False),
+        Question("villages/houses", "begin_repeat", "houses", "Сёла", "villages", is_deep=False),
+        Question("villages/houses/rooms", "integer", "rooms", "Сёла › houses", "villages/houses", is_deep=True),
+    )
+    assert list_questions(CONTENT, "kk")[4].label == "How many people"
+
+
+@pytest.mark.parametrize("content", [{}, {"survey": None}, {"survey": [{"type": "text"}], "translations": None}])
+def test_content_of_another_make_has_no_questions(content):
+    assert list_questions(content) == ()
+
+
+def test_fit_names_what_is_missing_misplaced_and_unmapped():
+    mapping = {
+        "head": {"unit": ["head/district", "head/place"], "date": ["day"]},
+        "figures": [
+            {"indicator": "present", "path": ["villages/number"]},
+            {"indicator": "sex", "category": "male", "path": ["men"], "times": ["size"]},
+            {"indicator": "household", "constant": 1},
+        ],
+    }
+    assert check_fit(mapping, CONTENT) == Fit(
+        missing=("day", "men", "size"), misplaced=("villages/number",), unmapped=("villages/houses/rooms",)
+    )
+
+
+def test_fit_of_a_repeat_that_is_named_is_good():
+    rule = {"indicator": "present", "repeat": ["villages"], "value": ["villages/number"]}
+    mapping = {"figures": [rule]}
+    assert check_fit(mapping, CONTENT) == Fit((), (), ("head/place", "villages/houses/rooms"))
+
+
+def test_missing_questions_names_places_that_no_path_leads_to():
+    mapping = {
+        "head": {"unit": ["head/district"], "date": ["day", "today"]},
+        "figures": [
+            {"indicator": "present", "path": ["old_total", "total"]},
+            {"indicator": "present", "repeat": ["villages"], "unit": ["villages/code"], "value": ["villages/number"]},
+        ],
+    }
+    content = {"survey": [{"$xpath": path} for path in ("today", "total", "villages", "villages/code")]}
+
+    assert missing_questions(mapping, content) == ("head/district", "villages/number")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_shipped_mapping_fits_its_form(kind):
+    fit = check_fit(read_mapping(kind), form_content(kind))
+
+    assert (fit.missing, fit.misplaced) == ((), ())
