@@ -10,7 +10,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from assessments.enums import SyncOutcome
-from assessments.models import QualityFlag, SyncRun
+from assessments.kobo.errors import Problem
+from assessments.models import QualityFlag, StatusPush, SyncRun
 from dtm_ops.common.names import named
 
 KOBO: Mapping[str, Promise] = {
@@ -42,6 +43,7 @@ KOBO: Mapping[str, Promise] = {
         "was taken away. Nothing was deleted here."
     ),
     "no_submission": gettext_lazy("Submission %(kobo_id)s is not at Kobo any more."),
+    "no_file": gettext_lazy("The file is not at Kobo any more."),
     "no_version": gettext_lazy("Project %(asset_uid)s has no form version %(version_uid)s."),
     "forbidden": gettext_lazy("%(host)s does not allow this to the token's account (HTTP %(status)s)."),
     "not_deployed": gettext_lazy("Project %(asset_uid)s has not been deployed at Kobo yet."),
@@ -49,6 +51,31 @@ KOBO: Mapping[str, Promise] = {
     "conflict": gettext_lazy("%(host)s cannot tell which submission is meant."),
     "bad_request": gettext_lazy("%(host)s did not understand the request (HTTP %(status)s): %(excerpt)s"),
     "refused": gettext_lazy("%(host)s refused the request (HTTP %(status)s): %(excerpt)s"),
+    "import_slow": gettext_lazy("%(host)s has not finished reading the form. Run the same again in some minutes."),
+    "not_taken": gettext_lazy(
+        "%(host)s answered, but project %(asset_uid)s does not have what was sent. The next run tries again."
+    ),
+    "media_contended": gettext_lazy(
+        "Somebody else keeps replacing %(file)s of project %(asset_uid)s. The next run tries again."
+    ),
+    "import_failed": gettext_lazy("%(host)s could not read the form: %(reason)s"),
+    "no_import": gettext_lazy("%(host)s does not know the import any more (HTTP %(status)s). Run the same again."),
+    "changed_meanwhile": gettext_lazy(
+        "Somebody changed project %(asset_uid)s on %(host)s meanwhile. Look at it there, then run the same again."
+    ),
+    "content_differs": gettext_lazy(
+        "%(host)s keeps another form in project %(asset_uid)s than was sent (%(count)s differences: %(what)s). Look at "
+        "it there before it is deployed."
+    ),
+    "undeployed_changes": gettext_lazy(
+        "Project %(asset_uid)s has changes on %(host)s that nobody has deployed. Deploy them or take them back there: "
+        "the list reaches phones only with a deployment, which would bring those changes too."
+    ),
+    "archived": gettext_lazy("Project %(asset_uid)s is archived on %(host)s: phones do not get its form."),
+    "no_account": gettext_lazy("%(host)s has no account %(username)s."),
+    "list_not_asked": gettext_lazy(
+        "The form at Kobo does not ask for %(file)s: people type the code of the focus group by hand."
+    ),
     "internal": gettext_lazy(
         "The run broke off on our side; the log of the worker says why. The next run goes on from here."
     ),
@@ -85,14 +112,55 @@ PROBLEMS: Mapping[str, Promise] = {
     "share_of_unknown": gettext_lazy("is a percentage of a number that is not given"),
 }
 
+MAPPING: Mapping[str, Promise] = {
+    "wrong_schema": gettext_lazy("has to be 1"),
+    "missing": gettext_lazy("is missing"),
+    "unknown_key": gettext_lazy("means nothing in a mapping"),
+    "wrong_type": gettext_lazy("has the wrong type"),
+    "conflict": gettext_lazy("does not go with the rest of the entry"),
+    "duplicate": gettext_lazy("gives a figure that another entry gives already"),
+    "unknown_indicator": gettext_lazy("is not an indicator that we have"),
+    "unknown_category": gettext_lazy("is not a category of this indicator"),
+}
+
 FLAGS: Mapping[str, Promise] = {
     "parts_exceed_total": gettext_lazy("The parts add up to more than the total"),
     "parts_differ_from_total": gettext_lazy("The parts do not add up to the total"),
     "after_fieldwork": gettext_lazy("Filled after the end of the fieldwork"),
+    "outdated_version": gettext_lazy("Filled with a version of the form that was no longer accepted on that day"),
+    "clock_wrong": gettext_lazy("The phone's clock was wrong"),
+    "listed_twice_at_kobo": gettext_lazy("Kobo lists this very form twice"),
     "unknown_person": gettext_lazy("Nobody of the roster is named as the enumerator"),
     "not_certified": gettext_lazy("The enumerator had no valid certificate for this form on that day"),
     "not_assigned": gettext_lazy("The enumerator was not assigned to this focus group"),
 }
+
+
+ATTACHMENTS: Mapping[str, Promise] = {
+    "never": gettext_lazy(
+        "Pictures and files of this form are not fetched: an administrator has chosen so for the form. Whoever has an"
+        " account at Kobo can look at them there."
+    ),
+    "never_came": gettext_lazy(
+        "The answer names this file, but Kobo has not received it. It may still be on the phone: ask the enumerator to"
+        " open KoboCollect where there is a network."
+    ),
+    "no_file": gettext_lazy("Kobo has no such file any more, or has never received it whole."),
+    "too_large": gettext_lazy("The file is larger than what is taken over. It can be looked at in Kobo."),
+    "wrong_type": gettext_lazy(
+        "The file is not of a type that is taken over: pictures, sound, film, PDF and tables are. It can be looked at"
+        " in Kobo."
+    ),
+    "empty": gettext_lazy("The file is empty."),
+    "no_room": gettext_lazy("There was no room left to keep the file. Tell your administrator."),
+    "not_stored": gettext_lazy("The place where files are kept did not take the file. Tell your administrator."),
+}
+
+
+def attachment_message(code: str) -> str:
+    """Why a file is not here. What Kobo answered the last time is told in full when somebody opens the file."""
+    sentence = ATTACHMENTS.get(code)
+    return str(sentence) if sentence else _("Kobo did not give the file the last time. Open it to try again.")
 
 
 def kobo_message(code: str, params: Mapping[str, Any]) -> str:
@@ -111,6 +179,16 @@ def problem_message(problem: Mapping[str, str]) -> str:
         "wrong": PROBLEMS.get(problem["code"], problem["code"]),
     }
     return (_("%(question)s “%(value)s” %(wrong)s") if words["value"] else _("%(question)s %(wrong)s")) % words
+
+
+def mapping_message(problem: Problem) -> str:
+    """What is wrong at one place of a mapping. What stood there is quoted where the place is known to exist."""
+    words = {
+        "place": problem.path or _("the mapping"),
+        "value": problem.value if problem.code.startswith("unknown_") else "",
+        "wrong": MAPPING.get(problem.code, problem.code),
+    }
+    return (_("%(place)s “%(value)s” %(wrong)s") if words["value"] else _("%(place)s %(wrong)s")) % words
 
 
 def flag_message(flag: QualityFlag, indicators: Mapping[str, Mapping[str, str]] | None = None) -> str:
@@ -133,6 +211,13 @@ def run_message(run: SyncRun) -> str:
     if run.error_code:
         return kobo_message(run.error_code, run.error_params)
     return str(run.get_outcome_display())
+
+
+def push_message(push: StatusPush) -> str:
+    """Why a decision is not at Kobo; "" where nothing went wrong."""
+    if not push.error_code:
+        return ""
+    return kobo_message(push.error_code, {"kobo_id": push.submission.kobo_id, **push.error_params})
 
 
 class _Blanks(dict[str, Any]):

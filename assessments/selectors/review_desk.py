@@ -18,6 +18,7 @@ from assessments.kobo.mapping import load_mapping, read_figures
 from assessments.kobo.mapping_checks import MappingError
 from assessments.kobo.payloads import clean_text, parse_submission
 from assessments.models import Category, Indicator, KoboSubmission, SubmissionRevision
+from assessments.selectors.mappings import mapping_of
 from dtm_ops.common.names import named
 from locations.models import AdminUnit
 
@@ -93,6 +94,7 @@ class _Wording:
 
 
 _SPOKEN = re.compile(r"\$\{(\w+)\}")
+_INSTANCE = re.compile(r"\[(\d+)\]")
 _NO_WORDING = _Wording({}, {}, {})
 
 
@@ -127,7 +129,7 @@ def figures_read(submission: KoboSubmission, revision: SubmissionRevision) -> li
     """What the form's mapping reads in the revision; nothing where an answer cannot be read (its problems say why)."""
     try:
         payload = parse_submission(revision.answers)
-        figures = read_figures(load_mapping(submission.form.mapping), payload.answers)
+        figures = read_figures(load_mapping(mapping_of(revision, form=submission.form)), payload.answers)
     except (KoboPayloadError, MappingError):
         return []
     indicators = indicator_names()
@@ -161,6 +163,13 @@ def changed_answers(old: SubmissionRevision, new: SubmissionRevision, *, kind: s
             Change(label, path, _worded(wording, plain, before.get(path)), _worded(wording, plain, after.get(path)))
         )
     return changes[:MOST_CHANGES]
+
+
+def question_label(kind: str, place: str) -> str:
+    """Of a place that Kobo names: ``villages[2]/photo`` is the question ``villages/photo`` in row 2."""
+    numbers = _INSTANCE.findall(place)
+    label = _label(_wording(kind), _INSTANCE.sub("", place))
+    return f"{label} ({_('row %(number)s') % {'number': '.'.join(numbers)}})" if numbers else label
 
 
 def indicator_names() -> dict[str, dict[str, str]]:

@@ -7,13 +7,14 @@ from django.utils.translation import gettext as _
 from assessments.kobo.errors import KoboPayloadError
 from assessments.kobo.mapping import FormFigure, Mapping, load_mapping, read_figures
 from assessments.kobo.payloads import parse_submission
-from assessments.models import Category, Figure, Indicator, KoboForm, KoboSubmission
+from assessments.models import Category, Figure, Indicator, KoboFormVersion, KoboSubmission
 from dtm_ops.common.errors import Refused
 from locations.models import AdminUnit
 
 
 def write_figures(submissions: Sequence[KoboSubmission]) -> int:
-    """Write the figures of each submission's approved revision, read by its form's mapping of today. Returns how many.
+    """Write the figures of each submission's approved revision, read by today's mapping of its version or else of its
+    form. Returns how many.
 
     A revision keeps what it has: approving twice adds nothing. Refused as a whole where an answer cannot be read any
     more, or names a place, indicator or category that we do not have.
@@ -34,6 +35,9 @@ class _Vocabulary:
     """Codes to keys, read once for a batch."""
 
     def __init__(self, submissions: Iterable[KoboSubmission]) -> None:
+        submissions = list(submissions)
+        self.forms = {one.form_id: load_mapping(one.form.mapping) for one in submissions}
+        self.versions = _own_mappings(submissions)
         self.read = {one.pk: self._read(one) for one in submissions}
         named = {figure.unit for figures in self.read.values() for figure in figures if figure.unit}
         self.units = dict(AdminUnit.objects.filter(unit_id__in=named).values_list("unit_id", "pk"))
@@ -67,7 +71,7 @@ class _Vocabulary:
         assert submission.approved_revision is not None  # noqa: S101  the caller has chosen those that have one
         try:
             payload = parse_submission(submission.approved_revision.answers)
-            return read_figures(mapping_of(submission.form), payload.answers)
+            return read_figures(self._mapping(submission), payload.answers)
         except KoboPayloadError as error:
             raise Refused(
                 _("Submission %(submission)s has answers that cannot be read: %(paths)s.")
@@ -75,6 +79,13 @@ class _Vocabulary:
                 code="unread",
             ) from None
 
+    def _mapping(self, submission: KoboSubmission) -> Mapping:
+        assert submission.approved_revision is not None  # noqa: S101  the caller has chosen those that have one
+        return self.versions.get(submission.approved_revision.form_version_id) or self.forms[submission.form_id]
 
-def mapping_of(form: KoboForm) -> Mapping:
-    return load_mapping(form.mapping)
+
+def _own_mappings(submissions: Iterable[KoboSubmission]) -> dict[int | None, Mapping]:
+    """Of those versions that are not read by their form's mapping."""
+    versions = {one.approved_revision.form_version_id for one in submissions if one.approved_revision}
+    own = KoboFormVersion.objects.filter(pk__in=versions - {None}, mapping__isnull=False)
+    return {pk: load_mapping(mapping) for pk, mapping in own.values_list("pk", "mapping")}

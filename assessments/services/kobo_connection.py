@@ -12,6 +12,7 @@ from assessments.kobo.mapping import load_mapping
 from assessments.kobo.mapping_checks import MappingError
 from assessments.kobo.questions import missing_questions
 from assessments.models import AssessmentRound, KoboForm, KoboServer
+from assessments.services.kobo_versions import read_new_versions
 from dtm_ops.common.errors import Refused
 from training.models import FormKind
 
@@ -70,6 +71,7 @@ def connect_form(
         form.name, form.form_kind, form.round = asset.name[:200], form_kind, assessment_round
         form.mapping, form.major_version, form.next_sync_at = mapping, major_version, None
         form.save()
+    read_new_versions(form, client=client)
     return Connection(form=form, created=created, missing=missing_questions(mapping, content))
 
 
