@@ -178,6 +178,24 @@ class PushState(models.TextChoices):
     SUPERSEDED = "superseded", _("replaced by a later decision")
 
 
+class KoboStatus(models.TextChoices):
+    """Kobo's validation statuses, in its own words. It has no others."""
+
+    APPROVED = "validation_status_approved", _("Approved")
+    NOT_APPROVED = "validation_status_not_approved", _("Not approved")
+    ON_HOLD = "validation_status_on_hold", _("On hold")
+
+
+# What a review status is at Kobo. "": none, so that Kobo claims no decision that does not stand.
+STATUS_AT_KOBO: dict[str, str] = {
+    ReviewStatus.RECEIVED: "",
+    ReviewStatus.APPROVED_FIRST: KoboStatus.ON_HOLD.value,
+    ReviewStatus.APPROVED: KoboStatus.APPROVED.value,
+    ReviewStatus.RETURNED: KoboStatus.ON_HOLD.value,
+    ReviewStatus.REJECTED: KoboStatus.NOT_APPROVED.value,
+}
+
+
 class HookState(models.TextChoices):
     """``pulled``: a sync has read the form since. ``ignored``: it names no form of this project."""
 

@@ -3,9 +3,9 @@
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from django.db.models import Q
+from django.db.models import F, Q
 
-from assessments.enums import IN_REVIEW, FocusGroupStatus
+from assessments.enums import IN_REVIEW, STATUS_AT_KOBO, FocusGroupStatus, PushState
 from locations.permissions import has_desk
 from locations.querysets import AnyUser, Scope, ScopedQuerySet, paths_under, scope_of
 from training.querysets import of_person
@@ -85,6 +85,17 @@ class KoboSubmissionQuerySet(ScopedQuerySet["models.KoboSubmission"]):
     def awaiting_review(self) -> "KoboSubmissionQuerySet":
         return self.counted().filter(review_status__in=IN_REVIEW)
 
+    def proposed(self) -> "KoboSubmissionQuerySet":
+        """With a status that somebody else set at Kobo, that says another thing than ours, and that no reviewer has
+        decided about yet. The same rule for one row: `selectors.kobo_status.proposal_for`.
+        """
+        open_still = Q(kobo_status_settled_at=None) | Q(kobo_status_settled_at__lt=F("kobo_status_at"))
+        same = Q(pk__in=[])
+        for review_status, uid in STATUS_AT_KOBO.items():
+            same |= Q(review_status=review_status, kobo_status=uid)
+        own = Q(kobo_status_by=F("server__username"))
+        return self.present().filter(open_still & ~same & ~own & ~Q(kobo_status=""))
+
 
 class AttachmentQuerySet(ScopedQuerySet["models.SubmissionAttachment"]):
     """Seen by whoever sees the submission."""
@@ -100,3 +111,19 @@ class AttachmentQuerySet(ScopedQuerySet["models.SubmissionAttachment"]):
     def there(self) -> "AttachmentQuerySet":
         """Listed at Kobo still."""
         return self.filter(gone_at=None)
+
+
+class StatusPushQuerySet(ScopedQuerySet["models.StatusPush"]):
+    """Seen by whoever sees the submission on the desk."""
+
+    unit_path = "submission__unit__path"
+
+    def own_rows(self, user: AnyUser, scope: Scope) -> Q:
+        return Q(submission__unit=None) & paths_under(scope.paths, field="submission__enumerator__home_unit__path")
+
+    def open(self) -> "StatusPushQuerySet":
+        """Not at Kobo yet, and still what is to get there."""
+        return self.filter(state__in=(PushState.PENDING, PushState.FAILED))
+
+    def due(self, now: datetime) -> "StatusPushQuerySet":
+        return self.filter(state=PushState.PENDING, next_try_at__lte=now, submission__form__write_back=True)

@@ -1,15 +1,27 @@
 """Celery's way into the services: ids in, a retry policy, nothing else."""
 
+import logging
+
 from celery import Task, shared_task
+from django.core.cache import cache
 from django.utils import timezone
 
 from assessments.enums import SyncTrigger
 from assessments.kobo.errors import KoboRejected, KoboUnavailable
 from assessments.models import KoboForm
+from assessments.services.attachments import fetch_due_attachments, forms_with_due_attachments
 from assessments.services.kobo_connection import open_client
+from assessments.services.kobo_hooks import delete_old_deliveries, settle_notices
 from assessments.services.kobo_sync import sync_form
+from assessments.services.status_pushes import forms_with_due_pushes, send_pushes
 from dtm_ops.accounts.models import User
 from dtm_ops.common.errors import Refused
+
+logger = logging.getLogger(__name__)
+
+# Seconds from a notice of Kobo to the sync that reads it and all that came meanwhile. The mark is gone a little
+# before: whoever finds it has written before that sync begins.
+NOTICE_PAUSE, NOTICE_MARK = 5, 3
 
 
 @shared_task(name="assessments.sync_due_forms")
@@ -38,14 +50,79 @@ def sync_kobo_form(self: Task, form_id: int, trigger: str = SyncTrigger.BEAT, us
     form = KoboForm.objects.select_related("server", "round", "form_kind").filter(pk=form_id, is_active=True).first()
     if form is None:
         return "gone"
-    is_tick = trigger == SyncTrigger.BEAT and not self.request.retries
+    is_tick = trigger in (SyncTrigger.BEAT, SyncTrigger.HOOK) and not self.request.retries
     if is_tick and not KoboForm.objects.due(timezone.now()).filter(pk=form_id).exists():
         return "not_due"
     by = User.objects.filter(pk=user_id).first() if user_id else None
     try:
         with open_client(form.server) as client:
-            return str(sync_form(form, client=client, trigger=trigger, by=by).outcome)
+            run = sync_form(form, client=client, trigger=trigger, by=by)
+        settle_notices(run)
+        return str(run.outcome)
     except Refused as refused:
         return refused.code
+    except KoboRejected as error:
+        return error.code
+
+
+def queue_sync_after_notice(form: KoboForm) -> None:
+    """Soon, and once for all notices of some seconds. Without a queue nothing is lost: the next tick of beat finds the
+    form due.
+    """
+    if not form.is_active:
+        return
+    try:
+        if cache.add(f"kobo-notice:{form.pk}", 1, NOTICE_MARK):
+            sync_kobo_form.apply_async((form.pk,), {"trigger": SyncTrigger.HOOK}, countdown=NOTICE_PAUSE, retry=False)
+    except Exception as error:  # noqa: BLE001  each library has errors of its own for a server that is away
+        logger.warning("no sync was queued for a notice of Kobo: %s", type(error).__name__)
+
+
+@shared_task(name="assessments.delete_old_notices")
+def delete_old_notices() -> int:
+    """Each hour: notices of Kobo that are older than 30 days."""
+    return delete_old_deliveries()
+
+
+@shared_task(name="assessments.send_due_statuses")
+def send_due_statuses() -> int:
+    """Each minute: give every form with decisions for Kobo to a worker, so that no server keeps another's waiting.
+    Returns how many. Where nothing waits it is one query.
+    """
+    due = forms_with_due_pushes(timezone.now())
+    for pk in due:
+        send_form_statuses.apply_async((pk,), expires=50)
+    return len(due)
+
+
+@shared_task(name="assessments.send_form_statuses")
+def send_form_statuses(form_id: int) -> int:
+    """Send what is due of one form. Returns how many are at Kobo; what went wrong stands in the rows, with the time of
+    the next try.
+    """
+    form = KoboForm.objects.select_related("server").filter(pk=form_id).first()
+    return send_pushes(form).sent if form else 0
+
+
+@shared_task(name="assessments.fetch_due_files")
+def fetch_due_files() -> int:
+    """Every five minutes: give every form whose pictures and files are fetched by rule, and that has some to fetch, to a
+    worker. Returns how many.
+    """
+    due = forms_with_due_attachments()
+    for pk in due:
+        fetch_form_files.apply_async((pk,), expires=290)
+    return len(due)
+
+
+@shared_task(name="assessments.fetch_form_files")
+def fetch_form_files(form_id: int) -> dict[str, int] | str:
+    """Fetch some files of a form. Returns how many ended how, or what a person has to act on; the next tick goes on."""
+    form = KoboForm.objects.select_related("server").filter(pk=form_id, is_active=True).first()
+    if form is None:
+        return "gone"
+    try:
+        with open_client(form.server) as client:
+            return fetch_due_attachments(form, client=client)
     except KoboRejected as error:
         return error.code

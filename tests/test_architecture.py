@@ -261,6 +261,7 @@ MACHINES_OWN = {
     "Notice",
     "QualityFlag",
     "StatusChange",
+    "StatusPush",
     "SubmissionRevision",
     "SyncRun",
 }

@@ -4,6 +4,7 @@ from django.utils.translation import gettext_lazy as _
 
 from assessments.enums import PushState
 from assessments.models.kobo_submission import KoboSubmission
+from assessments.querysets import StatusPushQuerySet
 
 
 class StatusPush(models.Model):
@@ -23,6 +24,8 @@ class StatusPush(models.Model):
     finished_at = models.DateTimeField(_("finished at"), null=True)
     error_code = models.CharField(_("error"), max_length=40, blank=True)
     error_params = models.JSONField(default=dict, blank=True)
+
+    objects = StatusPushQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("status for Kobo")

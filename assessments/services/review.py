@@ -10,6 +10,7 @@ from assessments.enums import REVIEW_STEPS, ReturnReason, ReviewStatus
 from assessments.models import KoboSubmission
 from assessments.permissions import can_approve_finally, can_review
 from assessments.services.figures import write_figures
+from assessments.services.status_pushes import queue_push
 from dtm_ops.accounts.models import User
 from dtm_ops.common.errors import Refused
 from dtm_ops.records.models import StatusChange
@@ -118,6 +119,7 @@ def _send_away(
     )
 
 
+@transaction.atomic
 def _change_review(
     submission: KoboSubmission,
     status: str,
@@ -128,7 +130,7 @@ def _change_review(
     at: datetime | None = None,
     also: dict[str, object] | None = None,
 ) -> StatusChange:
-    return change_status(
+    change = change_status(
         submission,
         status,
         allowed=REVIEW_STEPS,
@@ -137,10 +139,19 @@ def _change_review(
         reason=reason,
         text=text,
         at=at,
-        also=also,
+        also={**(also or {}), **_settle(submission, by)},
         # What is decided on is the content that the reviewer saw, there, and for that place.
         unless_moved=("current_revision_id", "deleted_at", "target_id"),
     )
+    queue_push(submission, at=change.at)
+    return change
+
+
+def _settle(submission: KoboSubmission, by: User | None) -> dict[str, object]:
+    """Whoever decides has seen what was set at Kobo until then; a sync that moves the status has decided nothing."""
+    if by is None or submission.kobo_status_at is None:
+        return {}
+    return {"kobo_status_settled_at": submission.kobo_status_at}
 
 
 def _check_reviewer(submission: KoboSubmission, reviewer: User) -> None:

@@ -156,6 +156,9 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_BEAT_SCHEDULE = {
     # Looks at KoboForm.next_sync_at; a beat that was away does not pile up work: old ticks expire.
     "sync-due-forms": {"task": "assessments.sync_due_forms", "schedule": 60.0, "options": {"expires": 50}},
+    "delete-old-notices": {"task": "assessments.delete_old_notices", "schedule": 3600.0, "options": {"expires": 3000}},
+    "send-due-statuses": {"task": "assessments.send_due_statuses", "schedule": 60.0, "options": {"expires": 50}},
+    "fetch-due-files": {"task": "assessments.fetch_due_files", "schedule": 300.0, "options": {"expires": 290}},
     "send-due-notices": {"task": "records.send_due_notices", "schedule": 60.0, "options": {"expires": 50}},
     "remind-of-trainings": {"task": "training.send_reminders", "schedule": 600.0, "options": {"expires": 500}},
 }
