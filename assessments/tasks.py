@@ -106,8 +106,8 @@ def send_form_statuses(form_id: int) -> int:
 
 @shared_task(name="assessments.fetch_due_files")
 def fetch_due_files() -> int:
-    """Every five minutes: give every form whose pictures and files are fetched by rule, and that has some to fetch, to a
-    worker. Returns how many.
+    """Every five minutes: give every form whose files are fetched by rule, and that has some to fetch, to a worker.
+    Returns how many.
     """
     due = forms_with_due_attachments()
     for pk in due:

@@ -22,12 +22,14 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from rest_framework.throttling import UserRateThrottle
 
-from assessments.models import Indicator, KoboFormVersion
+from assessments.models import HookDelivery, Indicator, KoboFormVersion
+from assessments.services.kobo_hooks import open_hook
 from assessments.services.review import return_submission
 from dtm_ops.accounts.models import ApiToken, User, issue_token
 from dtm_ops.records.models import Notice, Receipt, StatusChange
 from locations.models import GazetteerUpdate, UnitScope
 from locations.services.field_proposals import propose_field_change
+from tests.factories.assessments import make_attachment
 from tests.factories.locations import BoundaryFactory
 from tests.factories.training import CheckFactory, EnumeratorFactory, TeamFactory
 from tests.world import make_world
@@ -190,7 +192,14 @@ ADMIN: dict[str, Desk] = {
         verbs={**dict.fromkeys(["approve", "return", "reject"], REVIEW), "match": REVIEW | ADMINISTRATOR}
     ),
     "assessments_koboserver": Desk(row=DESK),
-    "assessments_koboform": Desk(row=DESK, change=ADMINISTRATOR, verbs={"sync": DESK}),
+    "assessments_koboform": Desk(
+        row=DESK,
+        change=ADMINISTRATOR,
+        verbs={"sync": DESK},
+        more={"notices": Rule(ADMINISTRATOR, ADMINISTRATOR)},
+    ),
+    # Bodies of notices hold answers of any region.
+    "assessments_hookdelivery": Desk(view=ROUND, row=ROUND),
     "assessments_koboformversion": Desk(row=DESK),
     "assessments_syncrun": Desk(row=DESK),
     "assessments_indicator": Desk(row=DESK),
@@ -233,6 +242,7 @@ ROUTES: dict[str, Rule] = {
     "my_places": Rule(ROLES),
     "my_place_new": Rule(ROLES, ROLES),
     "place_photo": Rule(OWN_DESK | OWN_ENUMERATOR, beyond=OTHERS),
+    "attachment": Rule(OWN_DESK | OWN_ENUMERATOR, beyond=OTHERS),
     "edit_returned": Rule(OWN_ENUMERATOR, beyond=names("other_enumerator")),
     "person": Rule(OWN_DESK | OWN_ENUMERATOR, beyond=names("other_coordinator", "other_enumerator")),
     "person_receipt": Rule(OWN_DESK | OWN_ENUMERATOR, beyond=names("other_coordinator", "other_enumerator")),
@@ -249,6 +259,8 @@ ROUTES: dict[str, Rule] = {
     "training_sheet": Rule(OWN_ROSTER, beyond=SIGNED_IN - OWN_ROSTER),
     "choose_language": Rule(NOBODY, EVERYBODY),
     "health": Rule(EVERYBODY),
+    # Kobo's notices: nothing without the secret, which no person has in a browser.
+    "kobo_hook": Rule(),
     "verify": Rule(EVERYBODY),
     "verify_certificate": Rule(EVERYBODY),
     "certificate_pdf": Rule(OWN_DESK | OWN_ENUMERATOR, beyond=OTHERS),
@@ -354,7 +366,7 @@ def stops(rows: Mapping[str, int], places: Mapping[str, Mapping[str, Any]]) -> I
 
 
 @pytest.fixture
-def walk(village, enumerator, other_village, sub_area, region, manager, stranger):
+def walk(village, enumerator, other_village, sub_area, region, administrator, manager, stranger):
     """Every address, with a row of Almaty region in it."""
     world = make_world(village, enumerator, kind=sub_area)
     return_submission(world.submission, reviewer=manager, reason="other", text="Look again")
@@ -392,6 +404,7 @@ def walk(village, enumerator, other_village, sub_area, region, manager, stranger
         "koboformversion": KoboFormVersion.objects.create(form=world.form, uid="v1", first_seen_at=now).pk,
         "kobosubmission": world.submission.pk,
         "syncrun": world.run.pk,
+        "hookdelivery": HookDelivery.objects.create(form=world.form, received_at=now, kobo_id=1, body="{}").pk,
         "indicator": Indicator.objects.get(code="sex").pk,
         "statuschange": StatusChange.objects.get().pk,
         "notice": Notice.objects.create(key="one", to="a@example.org", subject="Subject", body="Text").pk,
@@ -405,6 +418,8 @@ def walk(village, enumerator, other_village, sub_area, region, manager, stranger
         "training_attendance": {"code": world.training_session.code},
         "training_sheet": {"code": world.training_session.code},
         "place_photo": {"pk": seen.pk},
+        "attachment": {"pk": make_attachment(world.submission, content=b"\x89PNG\r\n\x1a\n").pk},
+        "kobo_hook": {"path": open_hook(world.form, by=administrator).hook_path},
         "open_form": group,
         "person": {"code": enumerator.code},
         "person_receipt": {"code": enumerator.code, "pk": receipt.pk},

@@ -2,6 +2,7 @@
 
 from assessments.admin.assessment_round import AssessmentRoundAdmin
 from assessments.admin.focus_group_session import FocusGroupSessionAdmin
+from assessments.admin.hooks import HookDeliveryAdmin
 from assessments.admin.kobo_form import KoboFormAdmin, KoboFormVersionAdmin, KoboServerAdmin
 from assessments.admin.kobo_submission import KoboSubmissionAdmin
 from assessments.admin.person import EnumeratorWithWorkAdmin
@@ -14,6 +15,7 @@ __all__ = [
     "AssessmentRoundAdmin",
     "EnumeratorWithWorkAdmin",
     "FocusGroupSessionAdmin",
+    "HookDeliveryAdmin",
     "IndicatorAdmin",
     "KoboFormAdmin",
     "KoboFormVersionAdmin",

@@ -6,13 +6,14 @@ from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.db.models import Count, Max, OuterRef, QuerySet, Subquery, URLField
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
+from django.urls import URLPattern, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from kombu.exceptions import OperationalError
 
+from assessments.admin.hooks import notices_section, notices_url
 from assessments.admin.tones import SYNC
 from assessments.enums import SyncOutcome, SyncTrigger
 from assessments.messages import run_message
@@ -106,7 +107,8 @@ class KoboFormAdmin(VerbAdmin):
     list_select_related = ["form_kind", "round", "server"]
     search_fields = ["name", "asset_uid"]
     fields = [
-        "name", "asset_uid", "server", "form_kind", "round", "major_version", "is_active", "sync_every", "next_sync_at",
+        "name", "asset_uid", "server", "form_kind", "round", "major_version", "is_active", "sync_every", "fetch_media",
+        "next_sync_at",
     ]  # fmt: skip
     readonly_fields = ["name", "asset_uid", "server", "form_kind", "round", "major_version", "next_sync_at"]
 
@@ -122,13 +124,17 @@ class KoboFormAdmin(VerbAdmin):
             )
         )
 
+    def get_urls(self) -> list[URLPattern]:
+        return [notices_url(self), *super().get_urls()]
+
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         form = self.get_object(request, unquote(object_id))
         runs = SyncRun.objects.filter(form=form).select_related("form", "by")
         shown = [(run, run_message(run), SYNC[SyncOutcome(run.outcome)]) for run in runs[:LAST_RUNS]]
-        return super().change_view(request, object_id, form_url, {"runs": shown, **(extra_context or {})})
+        context = {"runs": shown, "notices": notices_section(form, request.user)}
+        return super().change_view(request, object_id, form_url, {**context, **(extra_context or {})})
 
     @admin.display(description=_("name"), ordering="name")
     def shown_name(self, form: KoboForm) -> str:

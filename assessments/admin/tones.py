@@ -1,6 +1,16 @@
 """Which colour a status wears on the desk."""
 
-from assessments.enums import Bucket, FocusGroupStatus, MatchState, ReviewStatus, RoundStatus, SyncOutcome, TargetStatus
+from assessments.enums import (
+    AttachmentState,
+    Bucket,
+    FocusGroupStatus,
+    HookState,
+    MatchState,
+    ReviewStatus,
+    RoundStatus,
+    SyncOutcome,
+    TargetStatus,
+)
 from dtm_ops.common.badges import BAD, GOOD, INFO, QUIET, WAIT
 
 ROUND = {RoundStatus.PLANNED: INFO, RoundStatus.OPEN: GOOD, RoundStatus.CLOSED: QUIET}
@@ -31,6 +41,13 @@ SYNC = {
     SyncOutcome.FAILED: BAD,
     SyncOutcome.LOST: WAIT,
 }
+ATTACHMENT = {
+    AttachmentState.LISTED: INFO,
+    AttachmentState.FETCHED: GOOD,
+    AttachmentState.REFUSED: WAIT,
+    AttachmentState.MISSING: BAD,
+}
+HOOK = {HookState.WAITING: WAIT, HookState.PULLED: GOOD, HookState.IGNORED: QUIET}
 BUCKET = {
     Bucket.COVERED: GOOD,
     Bucket.IN_REVIEW: INFO,

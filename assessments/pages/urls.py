@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from assessments.pages import coverage, health, home, language, my, person, report
+from assessments.pages import attachment, coverage, health, home, kobo_hook, language, my, person, report
 
 urlpatterns = [
     path("", home.show_home, name="home"),
@@ -17,6 +17,8 @@ urlpatterns = [
     path("reports/<str:code>/<str:unit_id>/", report.show_region_report, name="report_region"),
     path("people/<str:code>/", person.show_person, name="person"),
     path("people/<str:code>/receipts/<int:pk>/", person.show_receipt, name="person_receipt"),
+    path("kobo/hook/<str:path>/", kobo_hook.take_notice, name="kobo_hook"),
+    path("kobo/attachments/<int:pk>/", attachment.show_attachment, name="attachment"),
     path("language/", language.choose_language, name="choose_language"),
     path("health/", health.show_health, name="health"),
 ]

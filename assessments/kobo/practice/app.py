@@ -13,6 +13,7 @@ from assessments.kobo.practice import (
     accounts,
     data_views,
     faults,
+    hook_views,
     import_views,
     listing,
     media_views,
@@ -129,6 +130,12 @@ _ROUTES: list[tuple[re.Pattern[str], dict[str, Handler]]] = [
         ),
         (rf"{_ASSET}/counts/", {"GET": project_views.get_counts}),
         (rf"{_ASSET}/history/", {"GET": data_views.get_history}),
+        (rf"{_ASSET}/hooks/", {"GET": hook_views.list_hooks, "POST": hook_views.create_hook}),
+        (
+            rf"{_ASSET}/hooks/(?P<hook>\w+)/",
+            {"GET": hook_views.get_hook, "PATCH": hook_views.change_hook, "DELETE": hook_views.delete_hook},
+        ),
+        (rf"{_ASSET}/hooks/(?P<hook>\w+)/logs/", {"GET": hook_views.list_logs}),
         (rf"{_ASSET}/files/", {"GET": media_views.list_media, "POST": media_views.upload_media}),
         (rf"{_ASSET}/files/(?P<media>\w+)/", {"GET": media_views.get_media, "DELETE": media_views.delete_media}),
         (rf"{_ASSET}/files/(?P<media>\w+)/content/", {"GET": media_views.download_media}),
@@ -240,6 +247,8 @@ class Application:
             transaction = self.kobo.database.writing()
         with transaction as db:
             response = handler(Context(self.kobo, request, db), **parameters)
+        if request.method not in _SAFE:
+            self.kobo.hooks.wake()
         return _as_page(request, response) if _wants_page(request) else response
 
     def _authenticate(self, request: Request) -> None:

@@ -54,6 +54,21 @@ CREATE TABLE IF NOT EXISTS media (
     pk INTEGER PRIMARY KEY AUTOINCREMENT, uid TEXT NOT NULL UNIQUE, project_uid TEXT NOT NULL, username TEXT NOT NULL,
     file_type TEXT NOT NULL, description TEXT NOT NULL, filename TEXT NOT NULL, mimetype TEXT NOT NULL,
     content BLOB NOT NULL, created_at TEXT NOT NULL, deployed INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE IF NOT EXISTS hook (
+    pk INTEGER PRIMARY KEY AUTOINCREMENT, uid TEXT NOT NULL UNIQUE, project_uid TEXT NOT NULL, name TEXT NOT NULL,
+    endpoint TEXT NOT NULL, active INTEGER NOT NULL, export_type TEXT NOT NULL, auth_level TEXT NOT NULL,
+    email_notification INTEGER NOT NULL, payload_template TEXT, subset_fields TEXT NOT NULL, settings TEXT NOT NULL,
+    modified_at TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS hook_log (
+    pk INTEGER PRIMARY KEY AUTOINCREMENT, uid TEXT NOT NULL UNIQUE, hook_uid TEXT NOT NULL, kobo_id INTEGER NOT NULL,
+    status INTEGER NOT NULL, tries INTEGER NOT NULL DEFAULT 0, status_code INTEGER, message TEXT NOT NULL DEFAULT '',
+    due_at REAL NOT NULL, modified_at TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS hook_log_hook ON hook_log (hook_uid);
+CREATE INDEX IF NOT EXISTS hook_log_due ON hook_log (status, due_at);
+CREATE TABLE IF NOT EXISTS history (
+    pk INTEGER PRIMARY KEY AUTOINCREMENT, project_uid TEXT NOT NULL, username TEXT NOT NULL, root_uuid TEXT NOT NULL,
+    submitted_by TEXT, status TEXT, at TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS history_project ON history (project_uid, pk);
 CREATE TABLE IF NOT EXISTS import_task (
     uid TEXT PRIMARY KEY, username TEXT NOT NULL, status TEXT NOT NULL, messages TEXT NOT NULL,
     created_at TEXT NOT NULL);

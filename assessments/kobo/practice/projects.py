@@ -99,7 +99,8 @@ def _publish_media(db: sqlite3.Connection, uid: str) -> None:
 
 def delete(db: sqlite3.Connection, uid: str) -> None:
     db.execute("DELETE FROM attachment WHERE kobo_id IN (SELECT kobo_id FROM submission WHERE project_uid = ?)", (uid,))
-    for table in ("submission", "version", "permission", "media", "old_instance"):
+    db.execute("DELETE FROM hook_log WHERE hook_uid IN (SELECT uid FROM hook WHERE project_uid = ?)", (uid,))
+    for table in ("submission", "version", "permission", "media", "old_instance", "hook"):
         db.execute(f"DELETE FROM {table} WHERE project_uid = ?", (uid,))  # noqa: S608 - names from the line above
     db.execute("DELETE FROM project WHERE uid = ?", (uid,))
 

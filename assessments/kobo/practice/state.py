@@ -14,6 +14,7 @@ from assessments.kobo.practice import accounts, faults, forms, projects, submiss
 from assessments.kobo.practice.answers import Answers, flatten
 from assessments.kobo.practice.database import Database
 from assessments.kobo.practice.exchange import clean_filename
+from assessments.kobo.practice.hooks import HookSender
 from assessments.kobo.practice.identifiers import make_uuid, with_prefix
 from assessments.kobo.practice.submissions import FormFacts, NewSubmission
 
@@ -37,15 +38,18 @@ class PracticeKobo:
     """A practice server's whole state in one SQLite file; safe with threads and across processes.
 
     Nothing is kept in memory: a second object on the same file, also in another process, sees and changes the same.
+    ``hooks`` tells the REST Services of what has arrived.
     """
 
     def __init__(self, path: str | Path, *, clock: Callable[[], datetime] = now_in_utc) -> None:
         self.database = Database(path)
         self.clock = clock
+        self.hooks = HookSender(self.database, lambda: self.clock())
         self._form_cache: dict[tuple[str, str], tuple[list[str], set[str]]] = {}
         self._cache_lock = threading.Lock()
 
     def close(self) -> None:
+        self.hooks.close()
         self.database.close()
 
     # People and projects
@@ -143,6 +147,7 @@ class PracticeKobo:
                 files = [(clean_filename(name), kind, content) for name, kind, content in attachments]
                 submissions.attach(db, form, self._submission(db, kept), files)
             self._note_arrival(db, asset_uid)
+        self.hooks.wake()
         return kept
 
     def submit_many(self, asset_uid: str, rows: Iterable[Mapping[str, Any]]) -> list[int]:
@@ -152,6 +157,7 @@ class PracticeKobo:
             form = self.form_facts(db, project)
             ids = submissions.insert(db, form, [self._prepare(project, row) for row in rows])
             self._note_arrival(db, asset_uid)
+        self.hooks.wake()
         return ids
 
     def _prepare(self, project: sqlite3.Row, fields: Mapping[str, Any]) -> NewSubmission:
@@ -178,16 +184,20 @@ class PracticeKobo:
         moment = projects.stamp(self.clock())
         db.execute("UPDATE project SET last_submission_at = ? WHERE uid = ?", (moment, asset_uid))
 
-    def edit(self, kobo_id: int, answers: Answers, *, uuid: str | None = None, replace: bool = False) -> str:
+    def edit(
+        self, kobo_id: int, answers: Answers, *, uuid: str | None = None, replace: bool = False, by: str = ""
+    ) -> str:
         """Change answers of a row as an edit does and return the new ``_uuid``.
 
-        Given keys replace the row's, a blank value removes one; ``replace`` drops all other answers.
+        Given keys replace the row's, a blank value removes one; ``replace`` drops all other answers. ``by``: the
+        project's owner where nobody is named.
         """
         with self.database.writing() as db:
             row = self._submission(db, kobo_id)
             project = self._project(db, row["project_uid"])
             new_uuid = uuid or make_uuid()
-            submissions.edit(db, self.form_facts(db, project), row, _merge(row, answers, new_uuid, replace=replace))
+            new = _merge(row, answers, new_uuid, replace=replace)
+            submissions.edit(db, self.form_facts(db, project), row, new, by=by or project["owner"], now=self.clock())
         return new_uuid
 
     def delete(self, kobo_id: int) -> None:

@@ -11,9 +11,10 @@ import mimetypes
 import sqlite3
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
+from assessments.kobo.practice import hooks
 from assessments.kobo.practice.answers import RESERVED, Answers, file_paths, geolocation
 from assessments.kobo.practice.exchange import dumps
 from assessments.kobo.practice.identifiers import make_uid, with_prefix, without_prefix
@@ -83,6 +84,8 @@ def insert(db: sqlite3.Connection, form: FormFacts, rows: Collection[NewSubmissi
         values.append(_as_columns(form, row, kobo_id))
     db.executemany(_INSERT, values)
     raise_last_id(db, last)
+    arrived = [kobo_id for kobo_id, row in zip(ids, rows, strict=True) if not row.ghost]
+    hooks.note_arrivals(db, form.project_uid, arrived)
     return ids
 
 
@@ -200,6 +203,8 @@ def edit(
     row: sqlite3.Row,
     answers: Answers,
     *,
+    by: str,
+    now: datetime,
     xml: str | None = None,
     content_hash: str | None = None,
 ) -> None:
@@ -221,6 +226,21 @@ def edit(
         ),
     )
     rewrite(db, form, row, answers)
+    note_change(db, [row], by=by, now=now)
+
+
+def note_change(
+    db: sqlite3.Connection, rows: Collection[sqlite3.Row], *, by: str, now: datetime, status: str | None = None
+) -> None:
+    """An entry of the project's history for each row: an edit, or with ``status`` (a label) a validation."""
+    db.executemany(
+        "INSERT INTO history (project_uid, username, root_uuid, submitted_by, status, at) VALUES (?, ?, ?, ?, ?, ?)",
+        [
+            (row["project_uid"], by, without_prefix(row["root_uuid"]), row["submitted_by"], status,
+             now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+            for row in rows
+        ],
+    )  # fmt: skip
 
 
 def set_validation(
@@ -243,6 +263,7 @@ def set_validation(
         "WHERE kobo_id = ?",
         changes,
     )
+    note_change(db, rows, by=by, now=now, status=VALIDATION_LABELS[known] if known else "None")
     return written
 
 

@@ -1,5 +1,6 @@
-"""The practice Kobo answers as the recordings of a real server do: folders 01-08, 10-12, 15-18, in recorded order."""
+"""The practice Kobo answers as the recordings of a real server do: folders 01-12, 15-18, in recorded order."""
 
+import itertools
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ import pytest
 
 from assessments.kobo.practice.server import running
 from assessments.kobo.practice.state import PracticeKobo
+from tests.assessments.kobo.practice.listener import Listener, listening
 from tests.assessments.kobo.practice.replay import RECORDINGS, Exchange, Replay, load
 
 ADMIN = "iom_admin"
@@ -20,8 +22,8 @@ LARGE_PROJECT = "aNEf3VQ72C5g3GZa2Sjo7z"
 LARGE_IDS = range(44, 1244)
 GHOST_ID = 46
 
-# The order in which they were recorded: later folders see what earlier ones did. Of 09 and 14 only what writes or reads
-# submissions is replayed, because 04b counts the rows that they left.
+# The order in which they were recorded: later folders see what earlier ones did. Of 14 only what writes or reads
+# submissions is replayed, because 04b counts the rows that it left.
 FOLDERS = (
     "01_auth_and_empty",
     "02_form_import_deploy",
@@ -54,6 +56,7 @@ OUT_OF_SCOPE = {
     "06_delete/020_audit_history_since": "entries of the project history are not kept",
     "06_delete/021_audit_history_actions": "entries of the project history are not kept",
     "07_validation_status/043_history_after_validation": "entries of the project history are not kept",
+    "09_hooks/030_retry_one": "nobody sends a notice again by hand",
     "10_new_version/010_form_xml_v2": "XForms are made by pyxform, for phones",
     "10_new_version/020_reports_all_versions": "Kobo's own charts",
     "12_attachments/003_download_before_nginx": "a view behind the proxy that no client has",
@@ -63,7 +66,7 @@ OUT_OF_SCOPE = {
     "16_ghost_after_deadlock/004_asset_counts": "shows counters that had drifted apart by a crash",
 }
 # What the plan above leaves; a recording that falls out for any other reason changes this number.
-COMPARED = 369
+COMPARED = 388
 
 
 @pytest.fixture
@@ -85,8 +88,11 @@ def test_practice_kobo_replaying_the_recordings_answers_as_recorded(
     tokens = {user: kobo.create_user(user, f"{user}-password") for user in USERS}
     passwords = {user: f"{user}-password" for user in USERS}
     skipped = []
-    with running(kobo) as base_url:
-        replay = Replay(base_url, tokens, passwords, lambda moment: clock.update(now=moment))
+    kobo.hooks.pause = 0.01
+    with running(kobo) as base_url, listening(ANSWERS) as listener:
+        replay = Replay(
+            base_url, tokens, passwords, lambda moment: clock.update(now=moment), listener_url=listener.base_url
+        )
         for folder in FOLDERS:
             PREPARATIONS.get(folder, _prepare_nothing)(kobo, replay)
             for exchange in load(folder):
@@ -95,6 +101,8 @@ def test_practice_kobo_replaying_the_recordings_answers_as_recorded(
                 elif _is_of_interest(exchange):
                     _seed_unrecorded_rows(kobo, replay, exchange)
                     replay.play(exchange)
+                    assert kobo.hooks.wait()
+                    _compare_notices(replay, exchange, listener)
 
     assert "\n".join(replay.differences) == ""
     assert sorted(skipped) == sorted(OUT_OF_SCOPE)
@@ -103,9 +111,38 @@ def test_practice_kobo_replaying_the_recordings_answers_as_recorded(
 
 def _is_of_interest(exchange: Exchange) -> bool:
     path = exchange.request["path"]
-    if exchange.label.startswith(("09_hooks", "14_exports")):
+    if exchange.label.startswith("14_exports"):
         return path.endswith(("/submission", "/deployment/")) or "/data/" in path
     return True
+
+
+# What the receiver of the recordings answered.
+ANSWERS = {"/kobo/json": (200, '{"ok":true}'), "/kobo/xml": (200, '{"ok":true}')} | {
+    "/kobo/fail": (500, "boom"),
+    "/kobo/unavail": (503, "boom"),
+}
+_TOLD = ("Content-Type", "User-Agent", "X-Sync-Key", "Authorization")
+
+
+def _compare_notices(replay: Replay, exchange: Exchange, listener: Listener) -> None:
+    """What the services were sent since, beside the observations that follow this exchange in folder 09."""
+    got, listener.received[:] = list(listener.received), []
+    number = int(exchange.label.partition("/")[2][:3])
+    folder = RECORDINGS / "09_hooks"
+    seen = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
+    following = itertools.takewhile(lambda one: "request" not in one, seen[number:])
+    expected = list(following) if exchange.label.startswith("09_hooks") else []
+    told = [one["received"] for one in expected if "received" in one]
+    counts = [one["received_count"] for one in expected if "received_count" in one] or [len(told)]
+    if len(got) != counts[0]:
+        replay.differences.append(f"{exchange.label}: {len(got)} notices, recorded {counts[0]}")
+    for recorded, ours in zip(told, sorted(got, key=lambda one: one.path), strict=False):
+        headers = {name: value for name, value in recorded["headers"] if name in _TOLD and name != "Authorization"}
+        has_login = any(name == "Authorization" for name, _ in recorded["headers"])
+        replay.compare_value(f"{exchange.label} notice", headers, {name: ours.headers[name] for name in headers})
+        replay.compare_value(f"{exchange.label} log-in", has_login, "Authorization" in ours.headers)
+        if "body_json" in recorded:
+            replay.compare_value(f"{exchange.label} notice", recorded["body_json"], json.loads(ours.body))
 
 
 def _prepare_nothing(kobo: PracticeKobo, replay: Replay) -> None:
