@@ -20,6 +20,9 @@ _SENTENCES: Mapping[str, str] = {
     "connection_failed": "No connection to {host}: {reason}",
     "connection_cut": "The connection to {host} broke in the middle of an answer.",
     "timed_out": "{host} did not answer in time.",
+    "import_slow": "{host} has not finished reading the form.",
+    "not_taken": "{host} answered, but project {asset_uid} does not have what was sent.",
+    "media_contended": "Somebody else keeps replacing {file} of project {asset_uid}.",
     # KoboRejected
     "bad_address": "{address} is not a usable server address.",
     "bad_certificate": "The certificate of {host} cannot be trusted: {reason}",
@@ -36,6 +39,14 @@ _SENTENCES: Mapping[str, str] = {
     "conflict": "{host} cannot tell which submission is meant (HTTP {status}): {excerpt}",
     "bad_request": "{host} did not understand the request (HTTP {status}): {excerpt}",
     "refused": "{host} refused the request (HTTP {status}): {excerpt}",
+    "import_failed": "{host} could not read the form: {reason}",
+    "no_import": "{host} does not know the import any more (HTTP {status}).",
+    "content_differs": "Project {asset_uid} on {host} has another form than was sent ({count} differences: {what}).",
+    "changed_meanwhile": "Somebody changed project {asset_uid} on {host} meanwhile.",
+    "undeployed_changes": "Project {asset_uid} on {host} has changes that were not deployed.",
+    "archived": "Project {asset_uid} on {host} is archived.",
+    "no_account": "{host} has no account {username}.",
+    "list_not_asked": "The form of project {asset_uid} does not ask for {file}.",
 }
 
 

@@ -1,9 +1,10 @@
 """What our commands share: one JSON object on standard output, everything else on standard error."""
 
 import json
+from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 
 class JsonCommand(BaseCommand):
@@ -17,3 +18,14 @@ class JsonCommand(BaseCommand):
 
     def say(self, text: str) -> None:
         self.stderr.write(text)
+
+
+def read_token(file: Path) -> str:
+    """A token comes in a file: an argument would stand in the shell's history and in the list of processes."""
+    try:
+        token = file.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandError(f"{file} cannot be read: {error}") from None
+    if not token:
+        raise CommandError(f"{file} is empty: it has to hold the API token alone.")
+    return token

@@ -126,7 +126,7 @@ def describe(context: Context, row: sqlite3.Row, access: Access, *, without: set
         shown["permissions"] = permissions
     users = {entry["user"] for entry in permissions}
     shown["status"] = "shared" if len(users) > 1 else "private"
-    if "files" not in without:
+    if not {"files", "content"} <= without:
         shown |= _detail(context, row, access)
     return {name: value for name, value in shown.items() if name not in without}
 

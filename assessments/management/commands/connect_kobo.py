@@ -12,7 +12,7 @@ from assessments.kobo.forms import FOLDER
 from assessments.messages import kobo_message
 from assessments.models import AssessmentRound
 from assessments.services.kobo_connection import connect_form
-from dtm_ops.common.command import JsonCommand
+from dtm_ops.common.command import JsonCommand, read_token
 from dtm_ops.common.errors import Refused
 from training.models import FormKind
 
@@ -39,7 +39,7 @@ class Command(JsonCommand):
         if found is None:
             raise CommandError(f"No round has the code {options['round_code']}.")
         mapping = _read_json(options["mapping"] or FOLDER / kind.code / "mapping.json")
-        token = _read_token(options["token_file"])
+        token = read_token(options["token_file"])
         try:
             with KoboClient(options["url"], token) as client:
                 made = connect_form(
@@ -61,16 +61,6 @@ class Command(JsonCommand):
         self.say(f"{'Connected' if made.created else 'Connected again'}: {made.form}")
         for path in made.missing:
             self.say(f"  The deployed form has no question {path}: figures from it will be blank.")
-
-
-def _read_token(file: Path) -> str:
-    try:
-        token = file.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise CommandError(f"{file} cannot be read: {error}") from None
-    if not token:
-        raise CommandError(f"{file} is empty: it has to hold the API token alone.")
-    return token
 
 
 def _read_json(file: Path) -> dict[str, Any]:
