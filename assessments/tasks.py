@@ -9,9 +9,10 @@ from django.utils import timezone
 from assessments.enums import SyncTrigger
 from assessments.kobo.errors import KoboRejected, KoboUnavailable
 from assessments.models import KoboForm
+from assessments.services.assignment_lists import find_due_forms, publish_assignment_list
 from assessments.services.attachments import fetch_due_attachments, forms_with_due_attachments
 from assessments.services.kobo_connection import open_client
-from assessments.services.kobo_hooks import delete_old_deliveries, settle_notices
+from assessments.services.kobo_hooks import delete_old_deliveries, settle_notices, waiting_ids
 from assessments.services.kobo_sync import sync_form
 from assessments.services.status_pushes import forms_with_due_pushes, send_pushes
 from dtm_ops.accounts.models import User
@@ -56,7 +57,9 @@ def sync_kobo_form(self: Task, form_id: int, trigger: str = SyncTrigger.BEAT, us
     by = User.objects.filter(pk=user_id).first() if user_id else None
     try:
         with open_client(form.server) as client:
-            run = sync_form(form, client=client, trigger=trigger, by=by)
+            wanted = waiting_ids(form) if trigger == SyncTrigger.HOOK else ()
+            quick = trigger in (SyncTrigger.BEAT, SyncTrigger.HOOK)
+            run = sync_form(form, client=client, trigger=trigger, by=by, quick=quick, wanted=wanted)
         settle_notices(run)
         return str(run.outcome)
     except Refused as refused:
@@ -124,5 +127,29 @@ def fetch_form_files(form_id: int) -> dict[str, int] | str:
     try:
         with open_client(form.server) as client:
             return fetch_due_attachments(form, client=client)
+    except KoboRejected as error:
+        return error.code
+
+
+@shared_task(name="assessments.publish_due_lists")
+def publish_due_lists() -> int:
+    """Every five minutes: give every form whose phones have another list of focus groups than the plan to a worker.
+    Returns how many. Where nothing changed Kobo is not asked.
+    """
+    due = find_due_forms()
+    for form in due:
+        publish_form_list.apply_async((form.pk,), expires=290)
+    return len(due)
+
+
+@shared_task(name="assessments.publish_form_list")
+def publish_form_list(form_id: int) -> str:
+    """Send the list of one form. Returns what Kobo objects to, which also stands in the row; "" is well."""
+    form = KoboForm.objects.select_related("server").filter(pk=form_id, is_active=True).first()
+    if form is None:
+        return "gone"
+    try:
+        with open_client(form.server) as client:
+            return publish_assignment_list(form, client).error_code
     except KoboRejected as error:
         return error.code

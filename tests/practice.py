@@ -1,6 +1,7 @@
 """A practice Kobo over HTTP, a form of it that is connected, and the words in which tests speak about a sync."""
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -90,9 +91,9 @@ def client_of(form: KoboForm, *, retries: int = 0) -> KoboClient:
     return KoboClient(form.server.base_url, form.server.token, retries=retries, backoff=0.01, read_timeout=3)
 
 
-def sync(form: KoboForm, **options: Any) -> SyncRun:
+def sync(form: KoboForm, *, client: KoboClient | None = None, **options: Any) -> SyncRun:
     form.refresh_from_db()
-    with client_of(form) as client:
+    with nullcontext(client) if client else client_of(form) as client:
         return sync_form(form, client=client, trigger="command", **options)
 
 

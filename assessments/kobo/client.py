@@ -8,6 +8,7 @@ import json
 import logging
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from queue import SimpleQueue
 from threading import Event, Semaphore, Thread
 from types import TracebackType
@@ -18,7 +19,7 @@ import requests
 
 from assessments.kobo.connection import KoboConnection
 from assessments.kobo.errors import KoboRejected, KoboUnavailable
-from assessments.kobo.payloads import MAX_KOBO_ID, clean_text
+from assessments.kobo.payloads import MAX_KOBO_ID, clean_text, read_moment
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +28,7 @@ Row = dict[str, Any]
 
 MIN_PAGE_SIZE = 50
 JOIN_SECONDS = 5.0
+HISTORY_PAGE = 100
 
 # what makes the asset's detail heavy: the form, Enketo's links (a request to Enketo each time), rights, reports
 _ASSET_EXCLUDE = (
@@ -51,6 +53,23 @@ class Asset:
     version_id: str
     submission_count: int | None
     form_uuid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """The cheapest look at a project. ``newest_id``: None where it has no submissions."""
+
+    count: int
+    newest_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """An entry of the project's history: who changed a submission, when (UTC; None: not said)."""
+
+    root_uuid: str
+    username: str
+    at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,16 +176,46 @@ class KoboClient:
         """How many submissions this token may see, counted by Kobo at this moment."""
         return self._get_page(asset_uid, {"limit": "1", "fields": _to_json(["_id"])}, asked=1).count
 
+    def probe(self, asset_uid: str) -> Probe:
+        """Count and newest ``_id`` in one small request."""
+        params = {"limit": "1", "fields": _to_json(["_id"]), "sort": '{"_id":-1}'}
+        page = self._get_page(asset_uid, params, asked=1)
+        newest = page.rows[0].get("_id") if page.rows and isinstance(page.rows[0], dict) else None
+        return Probe(page.count, newest if type(newest) is int else None)
+
+    def iter_edits(self, asset_uid: str, *, since: datetime) -> Iterator[Edit]:
+        """Who edited submissions since then (UTC), newest first, from the project's history.
+
+        Raises KoboRejected ``forbidden`` for an account that does not manage the project. A history is kept for a
+        limited time and is no proof of anything: a hint who, beside what the listing shows.
+        """
+        text = f'action:modify-submission AND date_created__gte:"{since:%Y-%m-%d %H:%M:%S}"'
+        start, path = 0, f"{_asset_path(asset_uid)}history/"
+        while True:
+            params = {"q": text, "limit": str(HISTORY_PAGE), "start": str(start)}
+            answer = self._get_object(path, params, asset_uid=asset_uid)
+            entries = answer.get("results")
+            if not isinstance(entries, list):
+                raise KoboUnavailable("bad_answer", host=self.host, what="history without results")
+            for entry in entries:
+                if isinstance(entry, dict) and (edit := _read_edit(entry)) is not None:
+                    yield edit
+            start += len(entries)
+            if not entries or answer.get("next") is None:
+                return
+
     def iter_pages(
         self,
         asset_uid: str,
         *,
         after_id: int = 0,
         up_to_id: int | None = None,
+        where: Mapping[str, Any] | None = None,
         fields: Sequence[str] | None = None,
         page_size: int = 1000,
     ) -> Iterator[Page]:
-        """Walk the submissions with `after_id` < `_id` <= `up_to_id` by rising `_id`, a page at a time.
+        """Walk the submissions with `after_id` < `_id` <= `up_to_id` by rising `_id`, a page at a time. ``where``:
+        further conditions in MongoDB's words, of the operators that Kobo lets through.
 
         Never skips a row; one that appears behind the walk (late attachments) is for the caller's overlap. A page that
         is too heavy (502, 504, time-out, broken off) is asked again from the same id at half the size, down to 50.
@@ -180,7 +229,7 @@ class KoboClient:
                 return {"$gt": after}
             return {"$gt": after, "$lte": up_to_id} if after < up_to_id else None
 
-        return self._walk(asset_uid, narrow, after_id=after_id, fields=fields, page_size=page_size)
+        return self._walk(asset_uid, narrow, after_id=after_id, where=where, fields=fields, page_size=page_size)
 
     def rows_by_id(
         self, asset_uid: str, ids: Iterable[int], *, fields: Sequence[str] | None = None, chunk: int = 300
@@ -233,13 +282,18 @@ class KoboClient:
         narrow: Callable[[int], dict[str, Any] | None],
         *,
         after_id: int,
+        where: Mapping[str, Any] | None = None,
         fields: Sequence[str] | None,
         page_size: int,
     ) -> Iterator[Page]:
         """`narrow(after)` is the condition on `_id` for what is left after that id, None when nothing can be left."""
         floor = min(MIN_PAGE_SIZE, page_size)
         while (condition := narrow(after_id)) is not None:
-            params = {"query": _to_json({"_id": condition}), "sort": '{"_id":1}', "limit": str(page_size)}
+            params = {
+                "query": _to_json({"_id": condition, **(where or {})}),
+                "sort": '{"_id":1}',
+                "limit": str(page_size),
+            }
             if fields is not None:
                 params["fields"] = _to_json(list(fields))
             try:
@@ -337,6 +391,17 @@ def _derive_status(found: Mapping[str, Any]) -> str:
     if not found.get("has_deployment"):
         return "draft"
     return "deployed" if found.get("deployment__active") else "archived"
+
+
+def _read_edit(entry: Mapping[str, Any]) -> Edit | None:
+    metadata = entry.get("metadata")
+    submission = metadata.get("submission") if isinstance(metadata, dict) else None
+    # With a status it tells of a validation, not of an edit.
+    if not isinstance(submission, dict) or entry.get("action") != "modify-submission" or "status" in submission:
+        return None
+    root_uuid, username = _take_text(submission, "root_uuid"), _take_text(entry, "username")
+    at = read_moment(entry.get("date_created"))
+    return Edit(root_uuid.removeprefix("uuid:"), username, at) if root_uuid and username else None
 
 
 def _is_too_heavy(error: KoboUnavailable) -> bool:

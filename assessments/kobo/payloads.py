@@ -11,12 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from assessments.kobo.errors import KoboPayloadError, Problem
 
 MAX_KOBO_ID = 2**63 - 1
 MAX_UUID_LENGTH = 249  # kpi's own limit for root_uuid; instance ids may be any text, not only uuids
+MAX_STATUS_LENGTH, MAX_NAME_LENGTH = 64, 150
 MAX_HEAD_LENGTH = 255  # longer user names, device ids, instance names are cut; the row keeps them whole
 
 _IDENTITY_KEYS = frozenset({"meta/instanceID", "meta/deprecatedID", "meta/rootUuid", "formhub/uuid"})
@@ -27,6 +28,17 @@ _VERSION_KEY = re.compile(r"__?version__?(\d{3})?", re.ASCII)
 _encode_ascii = json.JSONEncoder(check_circular=False, separators=(",", ":")).encode
 _encode_unicode = json.JSONEncoder(check_circular=False, ensure_ascii=False, separators=(",", ":")).encode
 _encode_canonical = json.JSONEncoder(check_circular=False, sort_keys=True, separators=(",", ":")).encode
+
+
+class Validation(NamedTuple):
+    """Kobo's validation status. ``uid`` "": none; then the rest is blank. ``at`` is UTC."""
+
+    uid: str
+    by: str
+    at: datetime | None
+
+
+_NONE = Validation("", "", None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +64,8 @@ class SubmissionPayload:
     `validation_uid`: "" = no status; None = the row does not say (a partial row must not clear a stored status).
     `answers`: question path -> value as received, nested lists for repeats; without Kobo's own keys (those that start
     with "_", so also without root questions that somebody named that way) and without the ids of the instance.
-    `fingerprint` is equal for two rows exactly if answers and names of present media are equal, whatever the host.
+    `fingerprint` is equal for two rows exactly if their answers are equal: files come late and go without an edit.
+    `validation_by` and `validation_at` (UTC) tell who set the status, where the row says it.
     """
 
     kobo_id: int
@@ -69,6 +82,8 @@ class SubmissionPayload:
     username: str
     device_id: str
     validation_uid: str | None
+    validation_by: str
+    validation_at: datetime | None
     attachments: tuple[Attachment, ...]
     answers: dict[str, Any]
     fingerprint: str
@@ -79,7 +94,8 @@ def parse_submission(raw: object) -> SubmissionPayload:
     if not isinstance(raw, dict):
         raise KoboPayloadError(Problem("not_an_object", "", _show(raw)))
     kobo_id, uuid, root_uuid = _read_identity(raw)
-    attachments = _read_attachments(raw.get("_attachments"))
+    attachments = read_attachments(raw.get("_attachments"))
+    validation = read_validation(raw)
     answers = {key: value for key, value in raw.items() if key[:1] != "_" and key not in _IDENTITY_KEYS}
     return SubmissionPayload(
         kobo_id=kobo_id,
@@ -95,10 +111,12 @@ def parse_submission(raw: object) -> SubmissionPayload:
         day=_read_day(raw.get("today")),
         username=_read_head(raw.get("username")),
         device_id=_read_head(raw.get("deviceid")),
-        validation_uid=_read_validation(raw),
+        validation_uid=validation.uid if validation else None,
+        validation_by=validation.by if validation else "",
+        validation_at=validation.at if validation else None,
         attachments=attachments,
         answers=answers,
-        fingerprint=_compute_fingerprint(answers, attachments),
+        fingerprint=_compute_fingerprint(answers),
     )
 
 
@@ -176,6 +194,11 @@ def _read_time(value: object, *, naive_is_utc: bool = False) -> datetime | None:
         return None
 
 
+def read_moment(value: object) -> datetime | None:
+    """A time of Kobo's own, UTC where it names no zone."""
+    return _read_time(value, naive_is_utc=True)
+
+
 def _read_day(value: object) -> date | None:
     if not isinstance(value, str):
         return None
@@ -193,16 +216,29 @@ def _read_version(raw: Mapping[str, Any]) -> str:
     return _read_head(value)
 
 
-def _read_validation(raw: Mapping[str, Any]) -> str | None:
+def read_validation(raw: Mapping[str, Any]) -> Validation | None:
+    """The status of a row, also of a partial one; None where the row does not say."""
     if "_validation_status" not in raw:
         return None
     status = raw["_validation_status"]
     if isinstance(status, dict):
-        return _read_head(status.get("uid"))
-    return "" if status is None else None
+        uid, by = _read_head(status.get("uid"))[:MAX_STATUS_LENGTH], _read_head(status.get("by_whom"))[:MAX_NAME_LENGTH]
+        return Validation(uid, by, _read_epoch(status)) if uid else _NONE
+    return _NONE if status is None else None
 
 
-def _read_attachments(value: object) -> tuple[Attachment, ...]:
+def _read_epoch(status: Mapping[str, Any]) -> datetime | None:
+    seconds = status.get("timestamp")
+    if type(seconds) is not int:
+        return None
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def read_attachments(value: object) -> tuple[Attachment, ...]:
+    """Of the value of ``_attachments``; what is no file is left out."""
     if not value or not isinstance(value, list):
         return ()
     return tuple(_read_attachment(item) for item in value if isinstance(item, dict))
@@ -224,10 +260,9 @@ def _read_attachment(item: Mapping[str, Any]) -> Attachment:
     )
 
 
-def _compute_fingerprint(answers: dict[str, Any], attachments: tuple[Attachment, ...]) -> str:
-    media = sorted(attachment.name for attachment in attachments if not attachment.is_deleted)
+def _compute_fingerprint(answers: dict[str, Any]) -> str:
     try:
-        text = _encode_canonical([answers, media])
+        text = _encode_canonical(answers)
     except RecursionError:
         raise KoboPayloadError(Problem("too_deep", "", "")) from None
     return sha256(text.encode("ascii")).hexdigest()

@@ -3,22 +3,35 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
 from django.utils import timezone
 
-from assessments.enums import MatchState, Severity
+from assessments.enums import MatchProblem, MatchState, Severity, TypedKind
 from assessments.kobo.codes import normalise_code
 from assessments.kobo.consistency import check_consistency
 from assessments.kobo.errors import KoboPayloadError, Problem
-from assessments.kobo.mapping import FormFigure, Head, load_mapping, read_figures, read_head
+from assessments.kobo.mapping import FormFigure, Head, Mapping, load_mapping, read_figures, read_head
 from assessments.kobo.payloads import MAX_KOBO_ID, SubmissionPayload, clean_text, parse_submission, raw_text
-from assessments.models import Category, FocusGroupSession, Indicator, KoboForm, RoundTarget, SessionAssignment
+from assessments.models import (
+    Category,
+    FocusGroupSession,
+    Indicator,
+    KoboForm,
+    MatchAlias,
+    RoundTarget,
+    SessionAssignment,
+)
+from dtm_ops.common.spelling import fold
 from locations.models import AdminUnit
 from training.models import Certificate, Enumerator, TrainingHalfDay
 from training.selectors.identities import kobo_accounts
+
+# A phone's clock may be a little ahead of Kobo's without telling anything.
+CLOCK_TOLERANCE = timedelta(minutes=10)
+TYPED_LENGTH = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +43,10 @@ class Flag:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Which target a submission belongs to, and by what. Keys; None: not known."""
+    """Which target a submission belongs to, and by what. Keys; None: not known. ``problem``: why there is none."""
 
     state: str = MatchState.UNMATCHED.value
+    problem: str = ""
     target: int | None = None
     focus_group: int | None = None
     enumerator: int | None = None
@@ -41,7 +55,10 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class ReadRow:
-    """One row, ready to be stored. ``payload`` None: only its ``_id`` could be used; ``problems`` say why."""
+    """One row, ready to be stored. ``payload`` None: only its ``_id`` could be used; ``problems`` say why.
+
+    ``typed``: person, place and focus group as typed.
+    """
 
     kobo_id: int
     raw: str
@@ -51,6 +68,8 @@ class ReadRow:
     match: Match = field(default_factory=Match)
     is_trial: bool = False
     flags: tuple[Flag, ...] = ()
+    day: date | None = None
+    typed: tuple[str, str, str] = ("", "", "")
 
     @property
     def is_refused(self) -> bool:
@@ -67,7 +86,9 @@ class ReadRow:
 
     def refused_as(self, problem: Problem) -> "ReadRow":
         """The same row as one that the database refuses as it is: kept, with the reason."""
-        return replace(self, payload=None, problems=(problem,), match=Match(), is_trial=False, flags=())
+        return replace(
+            self, payload=None, problems=(problem,), match=Match(), is_trial=False, flags=(), typed=("", "", "")
+        )
 
 
 class RowReader:
@@ -76,6 +97,17 @@ class RowReader:
     def __init__(self, form: KoboForm) -> None:
         self.form = form
         self.mapping = load_mapping(form.mapping)
+        # Of versions that have their own mapping, a last day or a day of deployment.
+        self.mappings: dict[str, Mapping] = {}
+        self.last_days: dict[str, date] = {}
+        self.deployed: dict[str, datetime] = {}
+        for version in form.versions.defer("content"):
+            if version.mapping is not None:
+                self.mappings[version.uid] = load_mapping(version.mapping)
+            if version.last_accepted_on is not None:
+                self.last_days[version.uid] = version.last_accepted_on
+            if version.deployed_at is not None:
+                self.deployed[version.uid] = version.deployed_at
         self.units: dict[str, int] = dict(AdminUnit.objects.values_list("unit_id", "pk"))
         self.categories: dict[str, set[str]] = {
             code: set() for code in Indicator.objects.values_list("code", flat=True)
@@ -95,6 +127,13 @@ class RowReader:
         people = Enumerator.objects.values_list("code", "pk", "merged_into_id")
         self.people = {code.upper(): merged or pk for code, pk, merged in people}
         self.accounts = kobo_accounts()
+        self.aliases: dict[str, dict[str, int]] = {kind: {} for kind in TypedKind.values}
+        for kind, key, *meant in MatchAlias.objects.filter(round=form.round).values_list(
+            "kind", "key", "enumerator__merged_into", "enumerator", "target", "focus_group"
+        ):
+            self.aliases[kind][key] = next(pk for pk in meant if pk is not None)
+        self.unit_of_target = {target: unit for unit, target in self.targets.items()}
+        self.group_facts = {pk: (pk, target, unit) for pk, target, unit in self.focus_groups.values()}
         self.training_days = set(
             TrainingHalfDay.objects.filter(training_session__trained_forms__form_kind=form.form_kind).values_list(
                 "day", flat=True
@@ -118,10 +157,11 @@ class RowReader:
             if type(kobo_id) is not int or not 0 < kobo_id <= MAX_KOBO_ID:
                 return None
             return ReadRow(kobo_id=kobo_id, raw=_text_of(raw), payload=None, problems=error.problems)
-        head = read_head(self.mapping, payload.answers)
+        mapping = self.mappings.get(payload.version_uid, self.mapping) if self.mappings else self.mapping
+        head = read_head(mapping, payload.answers)
         day = self._day(payload, head)
         match = self.match(payload, head, day)
-        figures, problems = self._figures(payload)
+        figures, problems = self._figures(mapping, payload)
         return ReadRow(
             kobo_id=payload.kobo_id,
             raw=raw_text(raw),
@@ -130,26 +170,49 @@ class RowReader:
             problems=problems,
             match=match,
             is_trial=day is not None and (day in self.training_days or day < self.form.round.fieldwork_from),
-            flags=() if problems else tuple(self._flags(figures, match, day)),
+            flags=() if problems else tuple(self._flags(figures, payload, match, day)),
+            day=day,
+            typed=typed_of(head),
         )
 
     def match(self, payload: SubmissionPayload, head: Head, day: date | None) -> Match:
         """By the focus group's code in the form, else by place: the round's target for this form kind there.
 
-        The person by the form's field, then by whose Kobo's account was on that day. Of several focus groups of a place
-        it is the person's of that day; where that does not tell, none.
+        The person by the form's field, then by whose Kobo's account was on that day, then by what somebody said that
+        the spelling means; code and place by that, too, where they are not known as they stand. Of several focus groups
+        of a place it is the person's of that day; where that does not tell, none.
         """
-        typed = (head.enumerator or "").strip().upper()
-        person = self.people.get(typed) or self._holder_of(payload.submitted_by or "", day)
-        group = self.focus_groups.get(normalise_code(head.focus_group)) if head.focus_group else None
+        person = self._person(payload, head, day)
+        group = self._group(head.focus_group) if head.focus_group else None
         if group is not None:
             pk, target, unit = group
-            return Match(MatchState.BY_CODE.value, target, pk, person, unit)
+            return Match(MatchState.BY_CODE.value, "", target, pk, person, unit)
         place = self.units.get(head.unit_id or "")
         found = self.targets.get(place) if place is not None else None
+        if found is None and (found := self._settled(TypedKind.PLACE, head.unit_id or head.place_text)) is not None:
+            place = self.unit_of_target.get(found)
         if found is None:
-            return Match(enumerator=person, unit=place)
-        return Match(MatchState.BY_PLACE.value, found, self._focus_group_at(found, person, day), person, place)
+            return Match(problem=_why_unmatched(head, place), enumerator=person, unit=place)
+        return Match(MatchState.BY_PLACE.value, "", found, self._focus_group_at(found, person, day), person, place)
+
+    def _person(self, payload: SubmissionPayload, head: Head, day: date | None) -> int | None:
+        typed = (head.enumerator or "").strip()
+        return (
+            self.people.get(typed.upper())
+            or self._holder_of(payload.submitted_by or "", day)
+            or self._holder_of(payload.username, day)
+            or self._settled(TypedKind.PERSON, typed)
+        )
+
+    def _group(self, typed: str) -> tuple[int, int, int] | None:
+        code = normalise_code(typed)
+        found = self.focus_groups.get(code)
+        settled = self.aliases[TypedKind.FOCUS_GROUP].get(code) if found is None else None
+        return found if settled is None else self.group_facts.get(settled)
+
+    def _settled(self, kind: TypedKind, typed: str | None) -> int | None:
+        known = self.aliases[kind]
+        return known.get(alias_key(kind, typed)) if known and typed else None
 
     def _holder_of(self, account: str, day: date | None) -> int | None:
         on = day or timezone.localdate()
@@ -168,9 +231,11 @@ class RowReader:
         likely = own or [pk for pk, _held_on in groups]
         return likely[0] if len(likely) == 1 else None
 
-    def _figures(self, payload: SubmissionPayload) -> tuple[tuple[FormFigure, ...], tuple[Problem, ...]]:
+    def _figures(
+        self, mapping: Mapping, payload: SubmissionPayload
+    ) -> tuple[tuple[FormFigure, ...], tuple[Problem, ...]]:
         try:
-            figures = read_figures(self.mapping, payload.answers)
+            figures = read_figures(mapping, payload.answers)
         except KoboPayloadError as error:
             return (), error.problems
         return figures, tuple(self._unknown(figures))
@@ -190,7 +255,9 @@ class RowReader:
             return head.day or payload.day
         return timezone.localtime(payload.submitted_at).date() if payload.submitted_at else None
 
-    def _flags(self, figures: tuple[FormFigure, ...], match: Match, day: date | None) -> Iterable[Flag]:
+    def _flags(
+        self, figures: tuple[FormFigure, ...], payload: SubmissionPayload, match: Match, day: date | None
+    ) -> Iterable[Flag]:
         """What a reviewer should look at (dtm method, A7: arithmetic, time, authority)."""
         found: dict[str, list[dict[str, str]]] = defaultdict(list)
         for problem in check_consistency(figures, reference_year=str(self.form.round.reference_year)):
@@ -199,6 +266,11 @@ class RowReader:
             yield Flag(code, Severity.ERROR if code == "parts_exceed_total" else Severity.WARNING, {"at": places})
         if day is not None and day > self.form.round.fieldwork_to:
             yield Flag("after_fieldwork", Severity.WARNING, {"day": day.isoformat()})
+        last_day = self.last_days.get(payload.version_uid)
+        if last_day is not None and day is not None and day > last_day:
+            yield Flag("outdated_version", Severity.WARNING, {"day": day.isoformat(), "last": last_day.isoformat()})
+        if wrong := _wrong_clock(payload, self.deployed.get(payload.version_uid)):
+            yield Flag("clock_wrong", Severity.WARNING, wrong)
         if match.enumerator is None:
             yield Flag("unknown_person", Severity.WARNING, {})
             return
@@ -206,6 +278,42 @@ class RowReader:
             yield Flag("not_certified", Severity.WARNING, {"day": day.isoformat()})
         if match.focus_group is not None and (match.focus_group, match.enumerator) not in self.assigned:
             yield Flag("not_assigned", Severity.NOTE, {})
+
+
+def typed_of(head: Head) -> tuple[str, str, str]:
+    """Person, place and focus group as a form names them, as far as the columns hold."""
+    texts = (head.enumerator, head.unit_id or head.place_text, head.focus_group)
+    person, place, group = ((text or "")[:TYPED_LENGTH] for text in texts)
+    return person, place, group
+
+
+def alias_key(kind: str, typed: str) -> str:
+    """What two spellings of the same have in common. Never "" for what can be settled."""
+    if kind == TypedKind.FOCUS_GROUP:
+        return normalise_code(typed)[:TYPED_LENGTH]
+    return (fold(typed) or typed.strip())[:TYPED_LENGTH]
+
+
+def _why_unmatched(head: Head, place: int | None) -> str:
+    if place is not None:
+        return MatchProblem.NOT_PLANNED.value
+    if head.unit_id or head.place_text:
+        return MatchProblem.UNKNOWN_PLACE.value
+    return MatchProblem.UNKNOWN_CODE.value if head.focus_group else MatchProblem.NO_PLACE.value
+
+
+def _wrong_clock(payload: SubmissionPayload, deployed: datetime | None) -> dict[str, Any] | None:
+    """How the phone's clock contradicts Kobo's. A clock that is behind shows only where a form was finished before its
+    version was there; one that was sent late looks right.
+    """
+    started, ended, arrived = payload.started_at, payload.ended_at, payload.submitted_at
+    if ended is not None and arrived is not None and ended - arrived > CLOCK_TOLERANCE:
+        return {"how": "ahead", "minutes": int((ended - arrived).total_seconds() // 60)}
+    if ended is not None and deployed is not None and deployed - ended > CLOCK_TOLERANCE:
+        return {"how": "behind", "minutes": int((deployed - ended).total_seconds() // 60)}
+    if started is not None and ended is not None and started > ended:
+        return {"how": "backwards", "minutes": int((started - ended).total_seconds() // 60)}
+    return None
 
 
 def _text_of(raw: object) -> str:

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,8 +12,9 @@ from django.utils import timezone
 
 from assessments.enums import MatchState, ReviewStatus
 from assessments.kobo.errors import Problem
-from assessments.kobo.payloads import SubmissionPayload
+from assessments.kobo.payloads import Attachment, SubmissionPayload, Validation
 from assessments.models import KoboForm, KoboFormVersion, KoboSubmission, QualityFlag, SubmissionRevision
+from assessments.services.attachments import note_attachments
 from assessments.services.focus_groups import note_held
 from assessments.services.kobo_rows import ReadRow
 from assessments.services.review import give_up_approval, reopen_review
@@ -22,16 +23,27 @@ logger = logging.getLogger(__name__)
 
 _REOPENED_BY_EDIT = (ReviewStatus.RETURNED, ReviewStatus.REJECTED, ReviewStatus.APPROVED_FIRST)
 _RECEIVED = ReviewStatus.RECEIVED.value
-_MATCH = ("match_state", "target", "focus_group", "enumerator", "unit")
+NAME_LENGTH, DEVICE_LENGTH = 150, 100
+# Found over many rows at the end of a run, not by reading one.
+LISTED_TWICE = "listed_twice_at_kobo"
+_SUBMISSIONS = KoboSubmission._meta.db_table
+_MATCH = ("match_state", "match_problem", "target", "focus_group", "enumerator", "unit")
+_TYPED = ("typed_person", "typed_place", "typed_focus_group", "day")
+_STATUS = ("kobo_status", "kobo_status_by", "kobo_status_at")
 _HEAD = (
     "current_revision",
     "uuid",
     "root_uuid",
     "submitted_at",
     "submitted_by",
+    "started_at",
+    "ended_at",
+    "device_id",
     "is_refused",
     "deleted_at",
     "is_trial",
+    *_TYPED,
+    *_STATUS,
     *_MATCH,
 )
 
@@ -46,6 +58,9 @@ class Store:
         self.form = form
         self.versions: dict[str, int] = dict(form.versions.values_list("uid", "pk"))
         self.noted: set[int] = set()
+        self.met_new_version = False
+        # Who made the last edit of a root uuid, and when, where Kobo's history says it.
+        self.editors: Mapping[str, tuple[str, datetime | None]] | None = None
 
     def insert(self, rows: Sequence[ReadRow]) -> list[ReadRow]:
         """Store rows that were never seen. Returns them as stored: some may have turned into refused ones, and a row
@@ -63,14 +78,51 @@ class Store:
         return self._in_batches(rows, self._update_batch)
 
     @transaction.atomic
-    def rematch(self, rows: Sequence[ReadRow]) -> None:
-        """Give rows that matched nothing their match, unless somebody has matched them by hand meanwhile."""
+    def reread(self, rows: Sequence[ReadRow], revisions: Mapping[int, int]) -> int:
+        """Take over what rows that we hold say when they are read anew: match, trial, flags, what cannot be read.
+
+        ``revisions``: by Kobo id the key of the revision that was read; where another has come meanwhile, nothing is
+        written. What is approved keeps everything, what a person matched its match. Returns how many were changed.
+        """
         by_id = {row.kobo_id: row for row in rows}
-        waiting = self._lock(by_id).filter(match_state=MatchState.UNMATCHED)
-        for submission in (matched := list(waiting)):
-            _set_match(submission, by_id[submission.kobo_id])
-        _save(matched, _MATCH)
-        self._note_held(rows)
+        locked = self._lock(by_id).filter(approved_revision=None)
+        locked = locked.select_related("current_revision").defer("current_revision__raw")
+        current = [one for one in locked if revisions.get(one.kobo_id) == one.current_revision_id]
+        changed = [one for one in current if _reads_differently(one, by_id[one.kobo_id])]
+        for submission in current:
+            _take_over(submission, by_id[submission.kobo_id], reread=True)
+        _save(current, ("is_refused", "is_trial", *_TYPED, *_MATCH))
+        self._judge_anew([(one.current_revision, by_id[one.kobo_id]) for one in current if one.current_revision])
+        self._note_held([by_id[one.kobo_id] for one in current])
+        return len(changed)
+
+    def note_statuses(self, statuses: Mapping[int, Validation]) -> None:
+        """What Kobo says of its own validation status, by Kobo id. One statement."""
+        uids, names, moments = zip(*statuses.values(), strict=True) if statuses else ((), (), ())
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"UPDATE {_SUBMISSIONS} AS ours SET kobo_status = told.uid, kobo_status_by = told.by,"  # noqa: S608
+                " kobo_status_at = told.at FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::timestamptz[])"
+                " AS told(kobo_id, uid, by, at) WHERE ours.form_id = %s AND ours.kobo_id = told.kobo_id",
+                [list(statuses), list(uids), list(names), list(moments), self.form.pk],
+            )
+
+    def note_files(self, listed: Mapping[int, Sequence[Attachment]]) -> None:
+        """What rows list that are otherwise as we know them, by Kobo id: files come after their form, and go."""
+        keys = dict(KoboSubmission.objects.filter(form=self.form, kobo_id__in=listed).values_list("kobo_id", "pk"))
+        note_attachments(
+            [(keys[kobo_id], files) for kobo_id, files in listed.items() if kobo_id in keys], now=timezone.now()
+        )
+
+    def _judge_anew(self, read: Sequence[tuple[SubmissionRevision, ReadRow]]) -> None:
+        """Flags and unreadable answers of revisions that stay: they depend on mapping, roster and plan of today."""
+        for revision, row in read:
+            revision.problems = row.listed_problems
+        SubmissionRevision.objects.bulk_update([revision for revision, _row in read], ["problems"], batch_size=500)
+        QualityFlag.objects.filter(revision__in=[revision.pk for revision, _row in read]).exclude(
+            check_code=LISTED_TWICE
+        ).delete()
+        self._write_flags((revision.pk, row) for revision, row in read)
 
     def _in_batches(self, rows: Sequence[ReadRow], write: Callable[[Sequence[ReadRow]], None]) -> list[ReadRow]:
         if not rows:
@@ -103,6 +155,11 @@ class Store:
         keyed = list(zip(rows, revisions, submissions, strict=True))
         _copy(KoboSubmission, _SUBMISSION, (_submission(row, pk, revision, *head) for row, revision, pk in keyed))
         self._write_revisions([(row, revision, pk, 1) for row, revision, pk in keyed], now)
+        listed = [
+            (pk, row.payload.attachments) for row, _revision, pk in keyed if row.payload and row.payload.attachments
+        ]
+        if listed:
+            note_attachments(listed, now=now)
         self._note_held(rows)
 
     def _update_batch(self, rows: Sequence[ReadRow]) -> None:
@@ -118,6 +175,10 @@ class Store:
         for submission in current:
             _take_over(submission, by_id[submission.kobo_id])
         _save(current, _HEAD)
+        files = [
+            (one.pk, payload.attachments) for one in current if (payload := by_id[one.kobo_id].payload) is not None
+        ]
+        note_attachments(files, now=timezone.now())
         for submission in changed:
             if submission.review_status in _REOPENED_BY_EDIT:
                 reopen_review(submission)
@@ -142,16 +203,22 @@ class Store:
         """Each with the keys of revision and submission, and its number."""
         _copy(
             SubmissionRevision,
-            ("id", "submission_id", "number", "uuid", "raw", "fingerprint", "form_version_id", "seen_at", "problems"),
+            (
+                "id", "submission_id", "number", "uuid", "raw", "fingerprint", "form_version_id", "seen_at", "problems",
+                "edited_by", "edited_at",
+            ),
             (
                 (
                     revision, submission, number, row.uuid, row.raw, row.fingerprint, self.versions.get(_version(row)),
-                    now, json.dumps(row.listed_problems) if row.problems else "[]",
+                    now, json.dumps(row.listed_problems) if row.problems else "[]", *self._editor(row, number),
                 )
                 for row, revision, submission, number in rows
             ),
         )  # fmt: skip
-        flags = [(revision, flag) for row, revision, *_keys in rows for flag in row.flags]
+        self._write_flags((revision, row) for row, revision, *_keys in rows)
+
+    def _write_flags(self, rows: Iterable[tuple[int, ReadRow]]) -> None:
+        flags = [(revision, flag) for revision, row in rows for flag in row.flags]
         if flags:
             _copy(
                 QualityFlag,
@@ -162,8 +229,15 @@ class Store:
                 ),
             )  # fmt: skip
 
+    def _editor(self, row: ReadRow, number: int) -> tuple[str, datetime | None]:
+        if number == 1 or row.payload is None:
+            return "", None
+        name, at = (self.editors or {}).get(row.payload.root_uuid, ("", None))
+        return name[:NAME_LENGTH], at
+
     def _learn_versions(self, rows: Iterable[ReadRow]) -> None:
         unknown = {_version(row) for row in rows} - self.versions.keys() - {""}
+        self.met_new_version = self.met_new_version or bool(unknown)
         for uid in sorted(unknown):
             version, _made = KoboFormVersion.objects.get_or_create(
                 form=self.form, uid=uid, defaults={"first_seen_at": timezone.now()}
@@ -188,21 +262,47 @@ def _next_number(submission: KoboSubmission) -> int:
     return submission.current_revision.number + 1 if submission.current_revision else 1
 
 
-def _take_over(submission: KoboSubmission, row: ReadRow) -> None:
+def _reads_differently(submission: KoboSubmission, row: ReadRow) -> bool:
+    """Whether a person would see the difference."""
+    match = row.match
+    if submission.is_refused != row.is_refused or submission.is_trial != row.is_trial:
+        return True
+    if submission.match_state == MatchState.BY_HAND:
+        return False
+    return (submission.match_state, submission.target_id, submission.focus_group_id, submission.enumerator_id) != (
+        match.state, match.target, match.focus_group, match.enumerator,
+    )  # fmt: skip
+
+
+def _take_over(submission: KoboSubmission, row: ReadRow, *, reread: bool = False) -> None:
     """What is approved keeps the place that it counts for; what a person matched stays matched."""
-    submission.uuid, submission.is_refused, submission.deleted_at = row.uuid, row.is_refused, None
-    if row.payload:  # an edit keeps these; a server that was restored from a backup gives an id away a second time
-        submission.root_uuid, submission.submitted_at = row.payload.root_uuid, row.payload.submitted_at
-        submission.submitted_by = _sender(row.payload)
+    submission.is_refused = row.is_refused
+    if not reread:
+        submission.uuid, submission.deleted_at = row.uuid, None
+    if row.payload and not reread:
+        # An edit keeps most of these; a server that was restored from a backup gives an id away a second time.
+        _take_head(submission, row.payload)
+    submission.day = row.day
+    submission.typed_person, submission.typed_place, submission.typed_focus_group = row.typed
     if submission.approved_revision_id is None:
         submission.is_trial = row.is_trial
         if submission.match_state != MatchState.BY_HAND:
             _set_match(submission, row)
 
 
+def _take_head(submission: KoboSubmission, payload: SubmissionPayload) -> None:
+    submission.root_uuid, submission.submitted_at = payload.root_uuid, payload.submitted_at
+    submission.submitted_by = _sender(payload)
+    submission.started_at, submission.ended_at = payload.started_at, payload.ended_at
+    submission.device_id = payload.device_id[:DEVICE_LENGTH]
+    if payload.validation_uid is not None:
+        submission.kobo_status, submission.kobo_status_by = payload.validation_uid, payload.validation_by
+        submission.kobo_status_at = payload.validation_at
+
+
 def _set_match(submission: KoboSubmission, row: ReadRow) -> None:
     match = row.match
-    submission.match_state, submission.target_id = match.state, match.target
+    submission.match_state, submission.match_problem, submission.target_id = match.state, match.problem, match.target
     submission.focus_group_id, submission.enumerator_id, submission.unit_id = (
         match.focus_group, match.enumerator, match.unit,
     )  # fmt: skip
@@ -216,7 +316,7 @@ def _save(submissions: Sequence[KoboSubmission], columns: Sequence[str]) -> None
 
 
 def _sender(payload: SubmissionPayload) -> str:
-    return (payload.submitted_by or "")[:150]
+    return (payload.submitted_by or "")[:NAME_LENGTH]
 
 
 def _version(row: ReadRow) -> str:
@@ -225,18 +325,25 @@ def _version(row: ReadRow) -> str:
 
 _SUBMISSION = (
     "id", "server_id", "form_id", "kobo_id", "root_uuid", "uuid", "submitted_at", "submitted_by", "first_seen_at",
-    "current_revision_id", "review_status", "covers_alone", "match_state", "target_id", "focus_group_id",
-    "enumerator_id", "unit_id", "is_trial", "is_refused",
+    "started_at", "ended_at", "device_id", "current_revision_id", "review_status", "covers_alone", "match_state",
+    "match_problem", "target_id", "focus_group_id", "enumerator_id", "unit_id", "is_trial", "is_refused", "day",
+    "typed_person", "typed_place", "typed_focus_group", "kobo_status", "kobo_status_by", "kobo_status_at",
 )  # fmt: skip
 
 
 def _submission(row: ReadRow, pk: int, revision: int, server: int, form: int, now: datetime) -> tuple[Any, ...]:
     payload, match = row.payload, row.match
+    head = (pk, server, form, row.kobo_id)
+    matched = (
+        revision, _RECEIVED, False, match.state, match.problem, match.target, match.focus_group, match.enumerator,
+        match.unit, row.is_trial, row.is_refused, row.day, *row.typed,
+    )  # fmt: skip
+    if payload is None:
+        return *head, "", row.uuid, None, "", now, None, None, "", *matched, "", "", None
     return (
-        pk, server, form, row.kobo_id, payload.root_uuid if payload else "", row.uuid,
-        payload.submitted_at if payload else None, _sender(payload) if payload else "", now,
-        revision, _RECEIVED, False, match.state, match.target, match.focus_group,
-        match.enumerator, match.unit, row.is_trial, row.is_refused,
+        *head, payload.root_uuid, row.uuid, payload.submitted_at, _sender(payload), now,
+        payload.started_at, payload.ended_at, payload.device_id[:DEVICE_LENGTH], *matched,
+        payload.validation_uid or "", payload.validation_by, payload.validation_at,
     )  # fmt: skip
 
 

@@ -23,7 +23,8 @@ from assessments.kobo.practice.state import PracticeKobo
 from assessments.models import KoboForm, SyncRun
 from assessments.services.assignments import assign_enumerator
 from assessments.services.focus_groups import plan_focus_group
-from assessments.services.kobo_sync import ID_FIELDS, sync_form
+from assessments.services.kobo_passes import ID_FIELDS
+from assessments.services.kobo_sync import sync_form
 from assessments.services.vocabulary import load_vocabulary
 from tests.benchmarks.comparison import Comparison
 from tests.factories.assessments import AssessmentRoundFactory, KoboFormFactory, KoboServerFactory, RoundTargetFactory

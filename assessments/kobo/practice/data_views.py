@@ -1,5 +1,6 @@
 """``/api/v2/assets/{uid}/data/…`` but the list: rows, bulk calls, validation statuses, attachments, edit links."""
 
+import re
 import sqlite3
 from typing import Any
 
@@ -12,7 +13,6 @@ from assessments.kobo.practice.exchange import (
     Response,
     as_json,
     detail,
-    envelope,
     forbidden,
     not_found,
     nothing,
@@ -176,7 +176,8 @@ def _edit_one(context: Context, project: sqlite3.Row, row: sqlite3.Row, data: di
     answers = {key: value for key, value in submissions.answers_of(row).items() if key not in changes}
     new_uuid = make_uuid()
     answers |= {**flatten(changes), "meta/instanceID": with_prefix(new_uuid)}
-    submissions.edit(context.db, context.kobo.form_facts(context.db, project), row, answers)
+    form = context.kobo.form_facts(context.db, project)
+    submissions.edit(context.db, form, row, answers, by=context.username or "", now=context.kobo.clock())
     return {
         "uuid": new_uuid,
         "root_uuid": without_prefix(row["root_uuid"]),
@@ -243,9 +244,42 @@ def delete_attachment(context: Context, uid: str, attachment: str) -> Response:
 
 
 def get_history(context: Context, uid: str) -> Response:
-    """Project history needs ``manage_asset`` and answers 403 even to strangers. Its entries are not kept here."""
+    """Project history needs ``manage_asset`` and answers 403 even to strangers. Of its entries only changes of
+    submissions are kept here, newest first; of its queries ``date_created__gte`` is understood.
+    """
     found = projects.find(context.db, uid)
     if found is None:
         return not_found()
-    allowed = accounts.access_of(context.db, found, context.username).allows("manage_asset")
-    return as_json(envelope([])) if allowed else forbidden()
+    if not accounts.access_of(context.db, found, context.username).allows("manage_asset"):
+        return forbidden()
+    since = _SINCE.search(context.request.parameter("q") or "")
+    rows = context.db.execute(
+        "SELECT * FROM history WHERE project_uid = ? AND at >= ? ORDER BY pk DESC",
+        (uid, since[1].replace(" ", "T") if since else ""),
+    ).fetchall()
+    start, limit = (int(context.request.parameter(name) or default) for name, default in (("start", 0), ("limit", 100)))
+    shown = [_describe_change(context, found, row) for row in rows[start : start + limit]]
+    following = f"{context.asset_url(uid)}history/?start={start + limit}&limit={limit}"
+    return as_json(
+        {"count": len(rows), "next": following if len(rows) > start + limit else None, "previous": None,
+         "results": shown}
+    )  # fmt: skip
+
+
+def _describe_change(context: Context, project: sqlite3.Row, row: sqlite3.Row) -> dict[str, Any]:
+    status = {} if row["status"] is None else {"status": row["status"]}
+    return {
+        "user": f"{context.request.base_url}/api/v2/users/{row['username']}/",
+        "username": row["username"],
+        "action": "modify-submission",
+        "metadata": {
+            "asset_uid": project["uid"],
+            "submission": {**status, "root_uuid": row["root_uuid"], "submitted_by": row["submitted_by"]},
+            "log_subtype": "project",
+            "project_owner": project["owner"],
+        },
+        "date_created": row["at"],
+    }
+
+
+_SINCE = re.compile(r'date_created__gte:"([^"]+)"')

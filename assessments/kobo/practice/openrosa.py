@@ -203,8 +203,9 @@ def _store_edit(context: Context, project: sqlite3.Row, arrival: Arrival) -> Res
         return _message(context, 404, "Invalid submission - deprecatedID not found")
     form = context.kobo.form_facts(context.db, project)
     submissions.edit(
-        context.db, form, row, _with_instance_id(arrival), xml=arrival.xml, content_hash=arrival.content_hash
-    )
+        context.db, form, row, _with_instance_id(arrival), xml=arrival.xml, content_hash=arrival.content_hash,
+        by=context.username or "AnonymousUser", now=context.kobo.clock(),
+    )  # fmt: skip
     if files := _files(context):
         submissions.attach(context.db, form, _row(context, row["kobo_id"]), files)
     return _success(context, arrival, row)

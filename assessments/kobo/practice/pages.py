@@ -237,5 +237,6 @@ def take_edit(context: Context, uid: str, key: str) -> Response:
     for question in forms.walk(opened.filling.questions):
         if question.kind == "end":
             answers[question.path] = context.kobo.clock().astimezone(UTC).isoformat(timespec="milliseconds")
-    submissions.edit(context.db, context.kobo.form_facts(context.db, opened.project), row, answers)
+    form, by = context.kobo.form_facts(context.db, opened.project), context.username or "AnonymousUser"
+    submissions.edit(context.db, form, row, answers, by=by, now=context.kobo.clock())
     return _redirect_to_thanks(context, opened, row["kobo_id"], edited=True)

@@ -200,6 +200,13 @@ class PracticeKobo:
             submissions.edit(db, self.form_facts(db, project), row, new, by=by or project["owner"], now=self.clock())
         return new_uuid
 
+    def attach(self, kobo_id: int, attachments: Collection[tuple[str, str, bytes]]) -> None:
+        """Files (name, type, content) that come after their form, as phones send them in several posts."""
+        with self.database.writing() as db:
+            row = self._submission(db, kobo_id)
+            files = [(clean_filename(name), kind, content) for name, kind, content in attachments]
+            submissions.attach(db, self.form_facts(db, self._project(db, row["project_uid"])), row, files)
+
     def delete(self, kobo_id: int) -> None:
         """Delete a row; UnknownSubmission when there is none."""
         with self.database.writing() as db:

@@ -94,7 +94,7 @@ def high_ids(kobo, form, submit):
 @pytest.fixture
 def many_may_go(monkeypatch):
     """Here people do delete many forms at once: the threshold has tests of its own."""
-    monkeypatch.setattr("assessments.services.kobo_sync.FEW", 1_000)
+    monkeypatch.setattr("assessments.services.kobo_passes.FEW", 1_000)
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))

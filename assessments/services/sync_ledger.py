@@ -1,0 +1,80 @@
+"""What became of every row in a run: the two sides of the ledger before they are added up."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from django.db.models import QuerySet
+
+from assessments.kobo.payloads import Validation
+from assessments.models import KoboSubmission
+from assessments.services.kobo_rows import ReadRow
+
+NEW, EDITED, UNCHANGED, REFUSED = "new", "edited", "unchanged", "refused"
+NO_STATUS = Validation("", "", None)
+
+
+@dataclass(slots=True)
+class Ledger:
+    """What became of every row that Kobo lists in this run."""
+
+    seen: dict[int, str] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
+    # Rows without a usable id: they cannot be kept apart, so the run cannot close.
+    nameless: int = 0
+    deleted: int = 0
+    # Whether every id was looked at; else ``seen`` holds only what this run has read.
+    is_whole: bool = False
+
+    @property
+    def listed(self) -> int:
+        return len(self.seen) + self.nameless
+
+    def see(self, kobo_id: int, fate: str) -> None:
+        self.seen[kobo_id] = fate
+        self.counts[fate] += 1
+
+    def forget(self, kobo_id: int) -> None:
+        self.counts[self.seen.pop(kobo_id)] -= 1
+
+    def take_over(self, quick: "Ledger") -> None:
+        """What the quick passes of the same run had read already is new or edited in this run, not unchanged."""
+        for kobo_id, fate in quick.seen.items():
+            if self.seen.get(kobo_id) == UNCHANGED and fate in (NEW, EDITED):
+                self.forget(kobo_id)
+                self.see(kobo_id, fate)
+
+
+@dataclass(slots=True)
+class Known:
+    """``told``: Kobo's validation status as last seen. ``fingerprint`` is read for a full run only."""
+
+    uuid: str
+    is_refused: bool
+    is_deleted: bool
+    told: Validation
+    fingerprint: str | None = None
+
+
+def read_known(rows: QuerySet[KoboSubmission], *, with_fingerprints: bool) -> dict[int, Known]:
+    columns = ["kobo_id", "uuid", "is_refused", "deleted_at", "kobo_status", "kobo_status_by", "kobo_status_at"]
+    if with_fingerprints:
+        columns.append("current_revision__fingerprint")
+    return {
+        kobo_id: Known(uuid, is_refused, deleted_at is not None, Validation(*status) if status[0] else NO_STATUS, *last)
+        for kobo_id, uuid, is_refused, deleted_at, *status, last in (
+            (*row[:7], row[7:]) for row in rows.order_by().values_list(*columns).iterator(chunk_size=5000)
+        )
+    }
+
+
+def status_of(row: ReadRow) -> Validation:
+    payload = row.payload
+    if payload is None or not payload.validation_uid:
+        return NO_STATUS
+    return Validation(payload.validation_uid, payload.validation_by, payload.validation_at)
+
+
+def differs(known: Known, row: ReadRow) -> bool:
+    if known.fingerprint is not None and known.fingerprint != row.fingerprint:
+        return True
+    return known.uuid != row.uuid or known.is_deleted or known.is_refused != row.is_refused
