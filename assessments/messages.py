@@ -3,13 +3,16 @@ language.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
+from django.utils.formats import date_format
 from django.utils.functional import Promise
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from assessments.enums import SyncOutcome
+from assessments.enums import KoboStatus, SyncOutcome
 from assessments.kobo.errors import Problem
 from assessments.models import QualityFlag, StatusPush, SyncRun
 from dtm_ops.common.names import named
@@ -218,6 +221,16 @@ def push_message(push: StatusPush) -> str:
     if not push.error_code:
         return ""
     return kobo_message(push.error_code, {"kobo_id": push.submission.kobo_id, **push.error_params})
+
+
+def proposal_message(uid: str, *, by: str, at: datetime | None) -> str:
+    """What somebody set at Kobo. A status that we do not know is shown as it is."""
+    label = KoboStatus(uid).label if uid in KoboStatus.values else uid
+    words = {"who": by or _("somebody"), "status": label}
+    if at is None:
+        return _("At Kobo, %(who)s set “%(status)s”.") % words
+    words["date"] = date_format(localtime(at), "SHORT_DATETIME_FORMAT")
+    return _("At Kobo, %(who)s set “%(status)s” on %(date)s.") % words
 
 
 class _Blanks(dict[str, Any]):

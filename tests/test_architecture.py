@@ -262,6 +262,7 @@ MACHINES_OWN = {
     "QualityFlag",
     "StatusChange",
     "StatusPush",
+    "SubmissionAttachment",
     "SubmissionRevision",
     "SyncRun",
 }

@@ -22,7 +22,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from rest_framework.throttling import UserRateThrottle
 
-from assessments.models import HookDelivery, Indicator, KoboFormVersion
+from assessments.models import HookDelivery, Indicator, KoboFormVersion, StatusPush
 from assessments.services.kobo_hooks import open_hook
 from assessments.services.review import return_submission
 from dtm_ops.accounts.models import ApiToken, User, issue_token
@@ -189,19 +189,23 @@ ADMIN: dict[str, Desk] = {
         verbs=dict.fromkeys(["assign", "withdraw", "move", "held", "cancel"], OWN_ROSTER),
     ),
     "assessments_kobosubmission": Desk(
-        verbs={**dict.fromkeys(["approve", "return", "reject"], REVIEW), "match": REVIEW | ADMINISTRATOR}
+        verbs={
+            **dict.fromkeys(["approve", "return", "reject", "take_over", "keep_ours"], REVIEW),
+            "match": REVIEW | ADMINISTRATOR,
+        }
     ),
     "assessments_koboserver": Desk(row=DESK),
     "assessments_koboform": Desk(
         row=DESK,
         change=ADMINISTRATOR,
-        verbs={"sync": DESK},
-        more={"notices": Rule(ADMINISTRATOR, ADMINISTRATOR)},
+        verbs={"sync": DESK, "push_again": DESK},
+        more={"mapping": Rule(DESK, ADMINISTRATOR), "notices": Rule(ADMINISTRATOR, ADMINISTRATOR)},
     ),
     # Bodies of notices hold answers of any region.
     "assessments_hookdelivery": Desk(view=ROUND, row=ROUND),
-    "assessments_koboformversion": Desk(row=DESK),
+    "assessments_koboformversion": Desk(row=DESK, change=ADMINISTRATOR),
     "assessments_syncrun": Desk(row=DESK),
+    "assessments_statuspush": Desk(verbs={"retry": DESK}),
     "assessments_indicator": Desk(row=DESK),
     "records_notice": Desk(view=ADMINISTRATOR, row=ADMINISTRATOR, verbs={"retry": ADMINISTRATOR}),
     "records_statuschange": Desk(view=ROUND, row=ROUND),
@@ -404,6 +408,7 @@ def walk(village, enumerator, other_village, sub_area, region, administrator, ma
         "koboformversion": KoboFormVersion.objects.create(form=world.form, uid="v1", first_seen_at=now).pk,
         "kobosubmission": world.submission.pk,
         "syncrun": world.run.pk,
+        "statuspush": StatusPush.objects.get().pk,
         "hookdelivery": HookDelivery.objects.create(form=world.form, received_at=now, kobo_id=1, body="{}").pk,
         "indicator": Indicator.objects.get(code="sex").pk,
         "statuschange": StatusChange.objects.get().pk,

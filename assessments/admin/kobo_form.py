@@ -1,4 +1,4 @@
-"""The connection to KoboToolbox: servers, forms, versions. Connecting is by command, which asks the server first."""
+"""The connection to KoboToolbox: servers and forms. Connecting is by command, which asks the server first."""
 
 from typing import Any
 
@@ -13,11 +13,14 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 from kombu.exceptions import OperationalError
 
+from assessments.admin.assignment_list import SEND_LIST, list_section
 from assessments.admin.hooks import notices_section, notices_url
+from assessments.admin.mapping_editor import mapping_url
+from assessments.admin.status_push import PUSH_AGAIN, pushes_section
 from assessments.admin.tones import SYNC
 from assessments.enums import SyncOutcome, SyncTrigger
 from assessments.messages import run_message
-from assessments.models import KoboForm, KoboFormVersion, KoboServer, SyncRun
+from assessments.models import KoboForm, KoboServer, SyncRun
 from assessments.permissions import can_connect_kobo, can_start_sync
 from assessments.tasks import sync_kobo_form
 from dtm_ops.accounts.models import User
@@ -93,6 +96,8 @@ class KoboFormAdmin(VerbAdmin):
             # Queued at once, so that a queue that does not answer is told here.
             is_atomic=False,
         ),
+        SEND_LIST,
+        PUSH_AGAIN,
     )
     list_display = [
         "shown_name",
@@ -108,7 +113,7 @@ class KoboFormAdmin(VerbAdmin):
     search_fields = ["name", "asset_uid"]
     fields = [
         "name", "asset_uid", "server", "form_kind", "round", "major_version", "is_active", "sync_every", "fetch_media",
-        "next_sync_at",
+        "write_back", "next_sync_at",
     ]  # fmt: skip
     readonly_fields = ["name", "asset_uid", "server", "form_kind", "round", "major_version", "next_sync_at"]
 
@@ -125,7 +130,7 @@ class KoboFormAdmin(VerbAdmin):
         )
 
     def get_urls(self) -> list[URLPattern]:
-        return [notices_url(self), *super().get_urls()]
+        return [notices_url(self), mapping_url(self), *super().get_urls()]
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -133,7 +138,12 @@ class KoboFormAdmin(VerbAdmin):
         form = self.get_object(request, unquote(object_id))
         runs = SyncRun.objects.filter(form=form).select_related("form", "by")
         shown = [(run, run_message(run), SYNC[SyncOutcome(run.outcome)]) for run in runs[:LAST_RUNS]]
-        context = {"runs": shown, "notices": notices_section(form, request.user)}
+        context = {
+            "runs": shown,
+            "notices": notices_section(form, request.user),
+            "focus_groups": list_section(form),
+        }
+        context["pushes"] = pushes_section(form)
         return super().change_view(request, object_id, form_url, {**context, **(extra_context or {})})
 
     @admin.display(description=_("name"), ordering="name")
@@ -151,14 +161,3 @@ class KoboFormAdmin(VerbAdmin):
             return badge(_("none yet"), QUIET)
         outcome = SyncOutcome(form.last_outcome)
         return badge(outcome.label, SYNC[outcome])
-
-
-@admin.register(KoboFormVersion)
-class KoboFormVersionAdmin(UnscopedAdmin):
-    desk_section = DeskSection.KOBO
-    desk_order = 4
-    rights = DeskRights(view=has_desk)
-    list_display = ["uid", "form", "first_seen_at"]
-    list_filter = ["form"]
-    list_select_related = ["form"]
-    search_fields = ["uid"]

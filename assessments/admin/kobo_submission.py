@@ -7,11 +7,14 @@ from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
+from assessments.admin.attachments import shown_files
 from assessments.admin.filters import ConditionFilter, FlagFilter, ReviewFilter
+from assessments.admin.kobo_proposal import KEEP_OURS, TAKE_OVER, proposal_box
 from assessments.admin.places import place_of
 from assessments.admin.tones import MATCH, REVIEW
 from assessments.enums import REVIEW_STEPS, MatchState, ReturnReason, ReviewStatus, Severity
@@ -19,6 +22,7 @@ from assessments.forms import MatchForm, SendAwayForm
 from assessments.messages import flag_message, problem_message
 from assessments.models import KoboSubmission, RoundTarget
 from assessments.permissions import can_match, can_review
+from assessments.selectors.kobo_status import proposal_for
 from assessments.selectors.review_desk import (
     answer_sections,
     changed_answers,
@@ -123,6 +127,8 @@ class KoboSubmissionAdmin(VerbAdmin):
             fits=_can_be_matched,
             in_list=False,
         ),
+        TAKE_OVER,
+        KEEP_OURS,
     )
     list_display = [
         "shown_id", "shown_place", "shown_kind", "shown_enumerator", "shown_flags", "shown_review",
@@ -150,13 +156,14 @@ class KoboSubmissionAdmin(VerbAdmin):
             .select_related(
                 "form__form_kind",
                 "form__round",
+                "server",
                 "unit__parent",
                 "target__unit",
                 "target__form_kind",
                 "enumerator__home_unit",
                 "focus_group__target__unit",
             )
-            .defer("form__mapping")
+            .defer("form__mapping", "server__token")
             .annotate(
                 flag_count=Count(flags),
                 error_count=Count(flags, filter=Q(current_revision__flags__severity=Severity.ERROR)),
@@ -167,7 +174,8 @@ class KoboSubmissionAdmin(VerbAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         submission = self.get_object(request, unquote(object_id))
-        return super().change_view(request, object_id, form_url, {**_page(self, submission), **(extra_context or {})})
+        context = {**_page(self, submission), "proposal": proposal_box(submission, request.user)}
+        return super().change_view(request, object_id, form_url, {**context, **(extra_context or {})})
 
     def describe(self, row: KoboSubmission) -> str:
         place = row.unit.name if row.unit else _now("place not known")
@@ -199,9 +207,12 @@ class KoboSubmissionAdmin(VerbAdmin):
 
     @admin.display(description=_("review"), ordering="review_status")
     def shown_review(self, submission: KoboSubmission) -> SafeString:
+        ours = badge(submission.get_review_status_display(), REVIEW[ReviewStatus(submission.review_status)])
         if submission.changed_after_approval:
-            return badge(_("changed after approval"), WAIT)
-        return badge(submission.get_review_status_display(), REVIEW[ReviewStatus(submission.review_status)])
+            ours = badge(_("changed after approval"), WAIT)
+        if proposal_for(submission) is None:
+            return ours
+        return format_html("{} {}", ours, badge(_("set at Kobo"), WAIT))
 
     @admin.display(description=_("match"), ordering="match_state")
     def shown_match(self, submission: KoboSubmission) -> SafeString:
@@ -229,6 +240,7 @@ def _page(page: KoboSubmissionAdmin, submission: KoboSubmission) -> dict[str, An
             (flag_message(flag, indicators), flag.get_severity_display(), SEVERITY[Severity(flag.severity)])
             for flag in (revision.flags.all() if revision else [])
         ],
+        "files": shown_files(submission),
         "timeline": _timeline(page, submission, kind),
     }
 

@@ -6,6 +6,7 @@ from assessments.enums import (
     FocusGroupStatus,
     HookState,
     MatchState,
+    PushState,
     ReviewStatus,
     RoundStatus,
     SyncOutcome,
@@ -48,6 +49,12 @@ ATTACHMENT = {
     AttachmentState.MISSING: BAD,
 }
 HOOK = {HookState.WAITING: WAIT, HookState.PULLED: GOOD, HookState.IGNORED: QUIET}
+PUSH = {
+    PushState.PENDING: WAIT,
+    PushState.SENT: GOOD,
+    PushState.FAILED: BAD,
+    PushState.SUPERSEDED: QUIET,
+}
 BUCKET = {
     Bucket.COVERED: GOOD,
     Bucket.IN_REVIEW: INFO,

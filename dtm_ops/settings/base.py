@@ -159,6 +159,7 @@ CELERY_BEAT_SCHEDULE = {
     "delete-old-notices": {"task": "assessments.delete_old_notices", "schedule": 3600.0, "options": {"expires": 3000}},
     "send-due-statuses": {"task": "assessments.send_due_statuses", "schedule": 60.0, "options": {"expires": 50}},
     "fetch-due-files": {"task": "assessments.fetch_due_files", "schedule": 300.0, "options": {"expires": 290}},
+    "publish-due-lists": {"task": "assessments.publish_due_lists", "schedule": 300.0, "options": {"expires": 290}},
     "send-due-notices": {"task": "records.send_due_notices", "schedule": 60.0, "options": {"expires": 50}},
     "remind-of-trainings": {"task": "training.send_reminders", "schedule": 600.0, "options": {"expires": 500}},
 }

@@ -117,6 +117,31 @@ def mail(url: str) -> dict[str, Any]:
     return found
 
 
+def bucket(name: str, **options: str) -> dict[str, Any]:
+    """Django's storage settings for a bucket. Without keys the library looks for the machine's own role.
+
+    Nothing in it is public: no object gets an address of its own, a view of ours reads it for whoever may. There is no
+    ACL, since buckets made after April 2023 refuse every request that names one; they are private without.
+    """
+    endpoint = options.get("endpoint_url", "")
+    if endpoint and (urlsplit(endpoint).scheme not in ("http", "https") or not urlsplit(endpoint).hostname):
+        raise stop("S3_ENDPOINT_URL must be like https://minio.example.org")
+    if bool(options.get("access_key")) != bool(options.get("secret_key")):
+        raise stop("S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY belong together: one of them is missing")
+    if "/" in name:
+        raise stop("S3_BUCKET is the name of a bucket, without an address and without a folder (S3_PREFIX)")
+    chosen = {key: value for key, value in options.items() if value}
+    fixed = {
+        "bucket_name": name,
+        "default_acl": None,
+        "querystring_auth": True,
+        "custom_domain": None,
+        "file_overwrite": False,
+        "signature_version": "s3v4",
+    }
+    return {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": {**chosen, **fixed}}
+
+
 def site_address(url: str) -> str:
     """Where the site is reached from outside, without a path and without a slash at its end."""
     parts = urlsplit(url)

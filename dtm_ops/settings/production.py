@@ -31,8 +31,19 @@ globals().update(environment.mail(environment.secret("EMAIL_URL")))
 DEFAULT_FROM_EMAIL = environment.text("DEFAULT_FROM_EMAIL")
 SITE_ADDRESS = environment.site_address(environment.text("SITE_ADDRESS"))
 
+# Photos and files from the field: in a folder (MEDIA_ROOT), or in a bucket of S3 or of what speaks like it.
+_bucket = environment.text("S3_BUCKET", default="")
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "default": environment.bucket(
+        _bucket,
+        endpoint_url=environment.text("S3_ENDPOINT_URL", default=""),
+        region_name=environment.text("S3_REGION", default=""),
+        location=environment.text("S3_PREFIX", default=""),
+        access_key=environment.secret("S3_ACCESS_KEY_ID", default=""),
+        secret_key=environment.secret("S3_SECRET_ACCESS_KEY", default=""),
+    )
+    if _bucket
+    else {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 STATIC_ROOT = Path(environment.text("STATIC_ROOT", default=str(STATIC_ROOT)))

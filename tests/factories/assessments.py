@@ -2,9 +2,11 @@
 
 import json
 from datetime import UTC, date, datetime
+from hashlib import sha256
 from typing import Any
 
 import factory
+from django.core.files.base import ContentFile
 from factory.django import DjangoModelFactory
 
 from assessments import models
@@ -115,3 +117,17 @@ def add_revision(submission: models.KoboSubmission, answers: dict[str, Any]) -> 
     submission.current_revision = revision
     submission.save(update_fields=["current_revision"])
     return revision
+
+
+def make_attachment(submission: models.KoboSubmission, *, content: bytes | None = None, **columns: Any) -> Any:
+    """A file that Kobo lists; with ``content`` it was fetched and lies in the storage."""
+    at = submission.first_seen_at
+    plain = {"uid": "att1", "name": "sign.png", "xpath": "photo", "mimetype": "image/png", "seen_at": at}
+    attachment = models.SubmissionAttachment(submission=submission, **plain | columns)
+    if content is not None:
+        ending = attachment.name.rpartition(".")[2]
+        attachment.file.save(f"{submission.pk}.{ending}", ContentFile(content), save=False)
+        attachment.state, attachment.size, attachment.fetched_at = "fetched", len(content), at
+        attachment.sha256 = sha256(content).hexdigest()
+    attachment.save()
+    return attachment

@@ -1,5 +1,6 @@
 """Production starts with everything it needs, or not at all and with one line that names what is missing."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -46,6 +47,11 @@ def start(words: list[str], environment: dict[str, str]) -> subprocess.Completed
         ("SITE_ADDRESS", "https://x.org/dtm", "SITE_ADDRESS must be like https://dtm.example.org, without a path"),
         ("SECRET_KEY_FILE", "/none", "SECRET_KEY_FILE names a file that cannot be read (No such file or directory)"),
         ("SECURE_HSTS_SECONDS", "a year", "SECURE_HSTS_SECONDS has a value that cannot be read (ValueError)"),
+        (
+            "S3_BUCKET",
+            "minio.example.org/media",
+            "S3_BUCKET is the name of a bucket, without an address and without a folder (S3_PREFIX)",
+        ),
         ("PROXY_COUNT", "one", "PROXY_COUNT has a value that cannot be read (ValueError)"),
     ],
 )  # fmt: skip
@@ -126,3 +132,61 @@ def test_demo_is_refused_in_production() -> None:
     refused = start(["manage.py", "demo"], production())
 
     assert (refused.returncode, "refused in production" in refused.stderr) == (1, True)
+
+
+BUCKET = {"S3_BUCKET": "dtm-media", "S3_ENDPOINT_URL": "https://minio.example.org", "S3_PREFIX": "kz"}
+KEYS = {"S3_ACCESS_KEY_ID": "a key", "S3_SECRET_ACCESS_KEY": "of no use anywhere"}
+
+
+def test_bucket_keeps_the_files_and_gives_none_of_them_an_address_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("of no use anywhere\n")
+    keys = {"S3_ACCESS_KEY_ID": "a key", "S3_SECRET_ACCESS_KEY_FILE": str(tmp_path / "key")}
+    program = "import json; from django.conf import settings; print(json.dumps(settings.STORAGES['default']))"
+
+    read = start(["-c", program], production(**BUCKET, **keys))
+
+    assert json.loads(read.stdout) == {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {
+            "bucket_name": "dtm-media",
+            "endpoint_url": "https://minio.example.org",
+            "location": "kz",
+            "access_key": "a key",
+            "secret_key": "of no use anywhere",
+            "default_acl": None,
+            "querystring_auth": True,
+            "custom_domain": None,
+            "file_overwrite": False,
+            "signature_version": "s3v4",
+        },
+    }
+
+
+def test_without_a_bucket_files_lie_in_the_folder() -> None:
+    program = "from django.conf import settings; print(settings.STORAGES['default']['BACKEND'], settings.MEDIA_ROOT)"
+
+    read = start(["-c", program], production(S3_BUCKET="", MEDIA_ROOT="/srv/media"))
+
+    assert read.stdout.split() == ["django.core.files.storage.FileSystemStorage", "/srv/media"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"S3_ENDPOINT_URL": "minio.example.org"}, "S3_ENDPOINT_URL must be like https://minio.example.org"),
+        (
+            {"S3_SECRET_ACCESS_KEY": ""},
+            "S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY belong together: one of them is missing",
+        ),
+    ],
+)
+def test_bucket_that_is_half_configured_stops_the_start(changes: dict[str, str], line: str) -> None:
+    started = start(["-c", "import dtm_ops.wsgi"], production(**{**BUCKET, **KEYS, **changes}))
+
+    assert (started.returncode, started.stderr) == (1, f"DTM Ops cannot start: {line}\n")
+
+
+def test_packages_of_the_bucket_are_locked_for_production() -> None:
+    locked = (PROJECT / "requirements" / "production.txt").read_text(encoding="utf-8")
+
+    assert [name for name in ("django-storages==", "boto3==") if f"\n{name}" not in locked] == []
