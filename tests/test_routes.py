@@ -198,7 +198,7 @@ ADMIN: dict[str, Desk] = {
     "assessments_koboform": Desk(
         row=DESK,
         change=ADMINISTRATOR,
-        verbs={"sync": DESK, "push_again": DESK},
+        verbs={"sync": DESK, "push_again": DESK, "send_list": ADMINISTRATOR},
         more={"mapping": Rule(DESK, ADMINISTRATOR), "notices": Rule(ADMINISTRATOR, ADMINISTRATOR)},
     ),
     # Bodies of notices hold answers of any region.

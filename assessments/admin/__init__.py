@@ -3,11 +3,13 @@
 from assessments.admin.assessment_round import AssessmentRoundAdmin
 from assessments.admin.focus_group_session import FocusGroupSessionAdmin
 from assessments.admin.hooks import HookDeliveryAdmin
-from assessments.admin.kobo_form import KoboFormAdmin, KoboFormVersionAdmin, KoboServerAdmin
+from assessments.admin.kobo_form import KoboFormAdmin, KoboServerAdmin
+from assessments.admin.kobo_form_version import KoboFormVersionAdmin
 from assessments.admin.kobo_submission import KoboSubmissionAdmin
 from assessments.admin.person import EnumeratorWithWorkAdmin
 from assessments.admin.round_target import RoundTargetAdmin
 from assessments.admin.status_change import StatusChangeAdmin
+from assessments.admin.status_push import StatusPushAdmin
 from assessments.admin.sync_run import SyncRunAdmin
 from assessments.admin.vocabulary import IndicatorAdmin
 
@@ -23,5 +25,6 @@ __all__ = [
     "KoboSubmissionAdmin",
     "RoundTargetAdmin",
     "StatusChangeAdmin",
+    "StatusPushAdmin",
     "SyncRunAdmin",
 ]

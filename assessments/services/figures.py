@@ -87,5 +87,5 @@ class _Vocabulary:
 def _own_mappings(submissions: Iterable[KoboSubmission]) -> dict[int | None, Mapping]:
     """Of those versions that are not read by their form's mapping."""
     versions = {one.approved_revision.form_version_id for one in submissions if one.approved_revision}
-    own = KoboFormVersion.objects.filter(pk__in=versions - {None}, mapping__isnull=False)
+    own = KoboFormVersion.objects.filter(pk__in=[pk for pk in versions if pk], mapping__isnull=False)
     return {pk: load_mapping(mapping) for pk, mapping in own.values_list("pk", "mapping")}
