@@ -4,6 +4,7 @@ The address is always built from ids: one that a row names could lead anywhere, 
 """
 
 import time
+from codecs import getincrementaldecoder
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import quote, urlencode
@@ -96,6 +97,8 @@ _SAME_ENDINGS: Final[Mapping[str, Collection[str]]] = {
     "txt": {"txt", "csv", "json", "geojson"},
 }
 
+_Decoder = getincrementaldecoder("utf-8")
+
 _MEDIA_QUESTIONS = frozenset({"image", "audio", "video", "file", "background-audio"})
 # What a phone calls its files, for forms whose questions we have not read.
 _NAMED_LIKE_A_FILE = (
@@ -107,7 +110,7 @@ _NAMED_LIKE_A_FILE = (
 def attachment_path(asset_uid: str, kobo_id: int, *, uid: str, xpath: str) -> str:
     """Below the server's address. Without a uid (servers before 2025-04) the file is asked for by its question."""
     start = f"/api/v2/assets/{quote(asset_uid, safe='')}/data/{kobo_id:d}/attachments/"
-    return f"{start}{quote(uid, safe='')}/" if uid else f"{start}?{urlencode({'xpath': xpath})}"
+    return f"{start}{quote(uid, safe='')}/" if uid else f"{start}?{urlencode({'xpath': xpath}, quote_via=quote, safe='/')}"
 
 
 def may_be_taken(mimetype: str) -> bool:
@@ -204,7 +207,7 @@ def _read_as_text(start: bytes, mimetype: str) -> str:
     """Plain text without markup; a letter may be cut at the end of what is looked at."""
     text = start.removeprefix(b"\xef\xbb\xbf")
     try:
-        text[:-3].decode()
+        _Decoder().decode(text)
     except UnicodeDecodeError:
         return ""
     if not text or b"\x00" in text or text.lstrip().startswith(b"<"):
@@ -215,12 +218,14 @@ def _read_as_text(start: bytes, mimetype: str) -> str:
 def _walk(row: Mapping[str, Any], *, key_prefix: str = "", shown_prefix: str = "") -> Iterator[tuple[str, str, str]]:
     """(place with the numbers of repeats, question path, answer); Kobo's own keys left out."""
     for key, value in row.items():
+        if key.startswith(("_", "meta/")):
+            continue
         shown = shown_prefix + key.removeprefix(key_prefix)
         if isinstance(value, list):
             for number, item in enumerate(value, start=1):
                 if isinstance(item, dict):
                     yield from _walk(item, key_prefix=key, shown_prefix=f"{shown}[{number}]")
-        elif isinstance(value, str) and value and not key.startswith(("_", "meta/")):
+        elif isinstance(value, str) and value:
             yield shown, key, clean_text(value)
 
 

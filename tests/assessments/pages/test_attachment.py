@@ -113,6 +113,8 @@ def test_only_pictures_that_every_browser_draws_open_in_the_page(
 
     assert (headers["Content-Type"], headers["Content-Disposition"]) == (content_type, disposition)
     assert (headers["X-Content-Type-Options"], headers["Cache-Control"]) == ("nosniff", "private, max-age=3600")
+    policy = "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; sandbox"
+    assert headers["Content-Security-Policy"] == policy
 
 
 def test_file_at_kobo_is_fetched_when_somebody_opens_it(client, coordinator, at_kobo):

@@ -8,11 +8,14 @@ from hashlib import sha256
 
 import pytest
 from django.core.files.storage import InMemoryStorage, default_storage
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from assessments.kobo.errors import KoboRejected, KoboUnavailable
 from assessments.kobo.payloads import Attachment, parse_submission
+from assessments.kobo.practice import submissions
 from assessments.models import KoboForm, KoboSubmission, SubmissionAttachment
 from assessments.services import attachments as service
 from assessments.services.attachments import (
@@ -26,7 +29,7 @@ from assessments.tasks import fetch_due_files, fetch_form_files
 from dtm_ops.common.errors import Refused
 from tests.concurrently import at_once
 from tests.factories.assessments import make_submission
-from tests.practice import ACCOUNT, ASSET, client_of
+from tests.practice import ACCOUNT, ASSET, client_of, sync
 
 pytestmark = pytest.mark.django_db
 
@@ -189,6 +192,68 @@ def test_noting_takes_as_many_queries_for_one_submission_as_for_thirty(target, d
         note_attachments([(one.pk, [listed(), listed("new.png", xpath="new")]) for one in submissions], now=LATER)
 
     assert SubmissionAttachment.objects.count() == 3 * many
+
+
+NAMES = st.sampled_from(["a.png", "b.png"])
+PLACES = st.sampled_from(["photo", "rep[1]/photo"])
+LISTS = st.lists(
+    st.builds(listed, NAMES, uid=st.sampled_from(["", "att1", "att2"]), xpath=PLACES, is_deleted=st.booleans()),
+    max_size=4,
+    unique_by=lambda one: (one.xpath, one.name),
+)
+
+
+@given(weeks=st.lists(st.tuples(LISTS, st.sampled_from(["listed", "fetched", "missing", "refused"])), max_size=6))
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_rows_say_what_kobo_lists_whatever_came_before(target, weeks):
+    """Every file that was ever listed has one row; there are those that the last list has; a fetched one keeps its
+    file.
+    """
+    with transaction.atomic():
+        submission = make_submission(target)
+        ever, last = set(), []
+        for number, (files, state) in enumerate(weeks):
+            now = NOW + timedelta(days=number)
+            note_attachments([(submission.pk, files)], now=now)
+            ever |= {(one.xpath, one.name) for one in files}
+            last = files
+            taken = {"file": "x", "sha256": "x", "size": 1, "fetched_at": now} if state == "fetched" else {}
+            SubmissionAttachment.objects.filter(state="listed").update(state=state, **taken)
+        there = SubmissionAttachment.objects.there().values_list("xpath", "name")
+
+        assert len(there) == len(set(there))
+        assert set(there) == {(one.xpath, one.name) for one in last if not one.is_deleted}
+        assert set(rows("xpath", "name")) == ever
+        assert not SubmissionAttachment.objects.filter(state="fetched", file="").exists()
+        transaction.set_rollback(True)
+
+
+# --- with the sync
+
+
+def files_here(form):
+    found = SubmissionAttachment.objects.filter(submission__form=form).order_by("name")
+    return [(one.name, one.state, one.gone_at is None) for one in found]
+
+
+def test_sync_notes_files_and_those_that_an_edit_drops_or_that_come_late(kobo, form, answer):
+    """Recording 05 (`019` to `021`): the dropped photo leaves the list. Recording 03: the rest comes afterwards."""
+    files = [(name, "image/png", PNG) for name in ("a.png", "b.png")]
+    kobo_id = kobo.submit(ASSET, answer(one="a.png", two="b.png"), submitted_by="e01", attachments=files)
+    late = kobo.submit(ASSET, answer(one="late.png"), submitted_by="e01")
+
+    assert sync(form).outcome == "closed"
+    assert files_here(form) == [("a.png", "listed", True), ("b.png", "listed", True)]
+
+    kobo.edit(kobo_id, {"one": ""})
+    with kobo.database.writing() as db:
+        row, project = kobo._submission(db, late), kobo._project(db, ASSET)
+        submissions.attach(db, kobo.form_facts(db, project), row, [("late.png", "image/png", PNG)])
+    assert sync(form, full=True).outcome == "closed"
+
+    assert files_here(form) == [("a.png", "listed", False), ("b.png", "listed", True), ("late.png", "listed", True)]
+    for one in SubmissionAttachment.objects.there():
+        assert fetch(one) == "fetched"
 
 
 # --- fetching
