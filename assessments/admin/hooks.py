@@ -82,9 +82,7 @@ def _show_notices(model_admin: VerbAdmin, request: HttpRequest, object_id: str) 
         "is_unreachable": _is_private(settings.SITE_ADDRESS),
         "site_address": settings.SITE_ADDRESS,
     }
-    response = TemplateResponse(request, "admin/assessments/koboform/notices.html", context)
-    response["Cache-Control"] = "no-store"
-    return response
+    return TemplateResponse(request, "admin/assessments/koboform/notices.html", context)
 
 
 def hook_address(form: KoboForm) -> str:

@@ -7,7 +7,7 @@ whatever was wrong here, and nobody is ever told to slow down: a flood is answer
 import logging
 
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
@@ -21,6 +21,12 @@ MOST_BYTES = 1_000_000
 _SECRET = "HTTP_X_DTM_SECRET"  # noqa: S105  the header's name
 
 
+class _Answer(HttpResponse):
+    """Django logs a refusal with the address of its request, and half of this secret is in the address."""
+
+    _has_been_logged = True
+
+
 @csrf_exempt
 @login_not_required
 @never_cache
@@ -29,7 +35,7 @@ def take_notice(request: HttpRequest, path: str) -> HttpResponse:
     # Taken out: what reports errors with the request around them does not meet it.
     secret = request.META.pop(_SECRET, "")
     if request.method != "POST":
-        return HttpResponseNotAllowed(["POST"])
+        return _say(405, "not allowed", Allow="POST")
     try:
         return _take(request, path, secret)
     except Exception as error:  # noqa: BLE001  the answer to all of them is "again, please"; a message may hold answers
@@ -47,7 +53,7 @@ def _take(request: HttpRequest, path: str, secret: str) -> HttpResponse:
     else:
         take_delivery(form, request.body)
     queue_sync_after_notice(form)
-    return _say(413, "too long") if is_too_long else HttpResponse(status=204)
+    return _say(413, "too long") if is_too_long else _Answer(status=204)
 
 
 def _announced_bytes(request: HttpRequest) -> int:
@@ -56,5 +62,5 @@ def _announced_bytes(request: HttpRequest) -> int:
     return int(announced) if announced.isdecimal() else 0
 
 
-def _say(status: int, text: str) -> HttpResponse:
-    return HttpResponse(text, status=status, content_type="text/plain; charset=utf-8")
+def _say(status: int, text: str, **headers: str) -> HttpResponse:
+    return _Answer(text, status=status, content_type="text/plain; charset=utf-8", headers=headers)

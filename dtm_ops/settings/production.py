@@ -66,5 +66,12 @@ SUPPORT_CONTACT = environment.text("SUPPORT_CONTACT", default="")
 SENTRY_DSN = environment.secret("SENTRY_DSN", default="")
 if SENTRY_DSN:
     import sentry_sdk  # only installed by requirements/production.txt
+    from sentry_sdk.scrubber import DEFAULT_DENYLIST, EventScrubber
 
-    sentry_sdk.init(dsn=SENTRY_DSN, send_default_pii=False, include_local_variables=False)
+    sentry_sdk.init(
+        dsn=SENTRY_DSN,
+        send_default_pii=False,
+        include_local_variables=False,
+        # It sends the headers of requests along, and in this one Kobo's notices carry their secret.
+        event_scrubber=EventScrubber(denylist=[*DEFAULT_DENYLIST, "x-dtm-secret"]),
+    )
