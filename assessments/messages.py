@@ -3,8 +3,8 @@ language.
 """
 
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
 from django.utils.formats import date_format
 from django.utils.functional import Promise
@@ -93,6 +93,109 @@ KOBO: Mapping[str, Promise] = {
     "counts_differ": gettext_lazy("Kobo counts %(at_kobo)s submissions, but lists %(seen)s. The next run looks again."),
 }
 
+
+class Advice(NamedTuple):
+    """``is_for``: a word of `ADDRESSEES`."""
+
+    is_for: str
+    says: Promise
+
+
+ADDRESSEES: Mapping[str, Promise] = {
+    "wait": gettext_lazy("Nobody has to do anything"),
+    "administrator": gettext_lazy("For an administrator"),
+    "kobo": gettext_lazy("For the owner of the project at Kobo"),
+}
+_WAIT = Advice(
+    "wait", gettext_lazy("It passes by itself as a rule. If it lasts for hours, an administrator looks at the server.")
+)
+_SUPPORT = Advice(
+    "administrator", gettext_lazy("This does not pass by itself. Pass this sentence on to whoever maintains DTM Ops.")
+)
+_ADDRESS = Advice(
+    "administrator",
+    gettext_lazy("Look at the server's address in a browser, then connect the form again with the right one."),
+)
+_RIGHT = Advice(
+    "kobo",
+    gettext_lazy("Open the project at Kobo and give the token's account the right to view submissions again."),
+)
+_DEPLOY = Advice("kobo", gettext_lazy("Open the project at Kobo and deploy it; an archived one is taken back first."))
+
+# What to do about what `KOBO` says went wrong, and who does it.
+ADVICE: Mapping[str, Advice] = {
+    **dict.fromkeys(
+        (
+            "too_many_requests",
+            "server_unavailable",
+            "server_error",
+            "query_failed",
+            "not_json",
+            "connection_cut",
+            "timed_out",
+            "paging_broken",
+            "counts_differ",
+            "import_slow",
+            "not_taken",
+            "media_contended",
+        ),
+        _WAIT,
+    ),
+    "connection_failed": Advice(
+        "wait",
+        gettext_lazy(
+            "It passes by itself. If other sites cannot be reached from this machine either, its network is down."
+        ),
+    ),
+    **dict.fromkeys(
+        ("bad_answer", "removed_api", "conflict", "bad_request", "refused", "internal", "rows_not_kept", "no_import"),
+        _SUPPORT,
+    ),
+    **dict.fromkeys(("bad_address", "not_kobo", "redirected"), _ADDRESS),
+    "bad_certificate": Advice(
+        "administrator",
+        gettext_lazy("Ask whoever runs the server to renew its certificate. Until then nothing is sent there."),
+    ),
+    "bad_token": Advice(
+        "administrator",
+        gettext_lazy(
+            "Copy the token of the account at Kobo (account settings, security) and run connect_kobo with it again."
+        ),
+    ),
+    **dict.fromkeys(("no_project", "forbidden", "no_account"), _RIGHT),
+    **dict.fromkeys(("not_deployed", "archived", "undeployed_changes"), _DEPLOY),
+    "rows_gone": Advice(
+        "administrator",
+        gettext_lazy(
+            "Ask the owner of the project whether the forms were deleted on purpose. If so, let the deletions through "
+            "below; if not, the token's account lost a right at Kobo."
+        ),
+    ),
+    **dict.fromkeys(
+        ("import_failed", "content_differs", "changed_meanwhile", "list_not_asked"),
+        Advice("administrator", gettext_lazy("Look at the form of the project at Kobo, then deploy it again.")),
+    ),
+    **dict.fromkeys(
+        ("no_submission", "no_file", "no_version"),
+        Advice("wait", gettext_lazy("What was deleted at Kobo stays here; the next run says so.")),
+    ),
+}
+# Codes that a further run may make good without anybody.
+PASSES_BY_ITSELF = frozenset(code for code, advice in ADVICE.items() if advice.is_for == "wait")
+
+# Troubles that a run rode out, in a few words.
+INCIDENTS: Mapping[str, Promise] = {
+    "too_many_requests": gettext_lazy("asked to slow down"),
+    "server_unavailable": gettext_lazy("server not available"),
+    "server_error": gettext_lazy("server failed"),
+    "query_failed": gettext_lazy("query not finished in time"),
+    "not_json": gettext_lazy("a page instead of data"),
+    "bad_answer": gettext_lazy("data of an unknown shape"),
+    "connection_failed": gettext_lazy("no connection"),
+    "connection_cut": gettext_lazy("answer broke off"),
+    "timed_out": gettext_lazy("no answer in time"),
+}
+
 PROBLEMS: Mapping[str, Promise] = {
     "missing": gettext_lazy("is missing"),
     "not_an_object": gettext_lazy("is not a form"),
@@ -148,6 +251,10 @@ ATTACHMENTS: Mapping[str, Promise] = {
         "The answer names this file, but Kobo has not received it. It may still be on the phone: ask the enumerator to"
         " open KoboCollect where there is a network."
     ),
+    "lost": gettext_lazy(
+        "The file was fetched, but is not found where files are kept, and Kobo cannot be asked for it again. Tell your"
+        " administrator: it may be in a backup."
+    ),
     "no_file": gettext_lazy("Kobo has no such file any more, or has never received it whole."),
     "too_large": gettext_lazy("The file is larger than what is taken over. It can be looked at in Kobo."),
     "wrong_type": gettext_lazy(
@@ -172,6 +279,30 @@ def kobo_message(code: str, params: Mapping[str, Any]) -> str:
     if sentence is None:
         return _("Kobo could not be read (%(code)s).") % {"code": code}
     return str(sentence) % _Blanks(params)
+
+
+def advice_for(code: str) -> Advice:
+    """What to do about an error of Kobo. One that we do not know is for whoever maintains the program."""
+    return ADVICE.get(code, _SUPPORT)
+
+
+def incidents_message(incidents: Mapping[str, int]) -> str:
+    """Troubles on the way, how often each; "" for none."""
+    return ", ".join(f"{count} × {INCIDENTS.get(code, code)}" for code, count in sorted(incidents.items()))
+
+
+def duration_message(lasted: timedelta) -> str:
+    """In the largest unit that still says something: minutes up to two hours, hours up to two days, days."""
+    minutes = max(0, int(lasted.total_seconds() // 60))
+    if minutes < 1:
+        return _("less than a minute")
+    if minutes < 120:
+        return ngettext("%(number)s minute", "%(number)s minutes", minutes) % {"number": minutes}
+    hours = minutes // 60
+    if hours < 48:
+        return ngettext("%(number)s hour", "%(number)s hours", hours) % {"number": hours}
+    days = hours // 24
+    return ngettext("%(number)s day", "%(number)s days", days) % {"number": days}
 
 
 def problem_message(problem: Mapping[str, str]) -> str:

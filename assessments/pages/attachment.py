@@ -30,9 +30,14 @@ def show_attachment(request: HttpRequest, pk: int) -> HttpResponseBase:
         "submission__form", "submission__server", "submission__current_revision"
     )
     attachment = get_object_or_404(rows, pk=pk)
-    if attachment.state == AttachmentState.FETCHED and (answer := _send(attachment)) is not None:
-        return answer
-    if attachment.submission.form.fetch_media == FetchMedia.NEVER:
+    is_never = attachment.submission.form.fetch_media == FetchMedia.NEVER
+    if attachment.state == AttachmentState.FETCHED:
+        if (answer := _send(attachment)) is not None:
+            return answer
+        if is_never or attachment.gone_at is not None:
+            return _explain(request, attachment, attachment_message("lost"), status=404)
+        forget_file(attachment)
+    if is_never:
         return _explain(request, attachment, attachment_message("never"), status=404)
     if attachment.state == AttachmentState.LISTED or "again" in request.GET:
         return _fetch_and_send(request, attachment)
@@ -57,14 +62,13 @@ def _fetch_and_send(request: HttpRequest, attachment: SubmissionAttachment) -> H
 
 
 def _send(attachment: SubmissionAttachment) -> FileResponse | None:
-    """None where the storage has lost it: the row then says so."""
+    """None where the storage has lost it."""
     ending = (attachment.file.name or "").rpartition(".")[2]
     if ending not in KINDS:
         raise Http404
     try:
         content: File[bytes] = attachment.file.open("rb")
     except FileNotFoundError:
-        forget_file(attachment)
         return None
     answer = FileResponse(
         content,

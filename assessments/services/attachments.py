@@ -187,8 +187,10 @@ def fetch_attachment(
 
 
 def forget_file(attachment: SubmissionAttachment) -> None:
-    """The storage has lost it: the row says again that it is at Kobo."""
-    SubmissionAttachment.objects.filter(pk=attachment.pk, file=attachment.file.name).update(
+    """The storage has lost it: the row says again that it is at Kobo. Not for one that is gone there: its row is what
+    a backup is searched by.
+    """
+    SubmissionAttachment.objects.filter(pk=attachment.pk, file=attachment.file.name, gone_at=None).update(
         state=AttachmentState.LISTED, file="", sha256="", size=None, fetched_at=None
     )
     attachment.refresh_from_db()

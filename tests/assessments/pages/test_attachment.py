@@ -200,6 +200,22 @@ def test_file_that_the_storage_has_lost_is_fetched_again(client, manager, at_kob
     assert body(client.get(address(at_kobo))) == PNG
 
 
+@pytest.mark.parametrize("change", ["gone", "never"])
+def test_lost_file_that_cannot_be_had_again_keeps_its_row_for_the_backup(client, manager, here, storage, change):
+    storage.delete(here.file.name)
+    if change == "gone":
+        SubmissionAttachment.objects.update(gone_at=here.seen_at)
+    else:
+        KoboForm.objects.update(fetch_media="never")
+    client.force_login(manager)
+
+    response = client.get(address(here))
+
+    assert (response.status_code, "is not found where files are kept" in response.content.decode()) == (404, True)
+    assert state(here) == ("fetched", "")
+    assert here.file.name
+
+
 def test_full_disk_is_told_in_words(client, manager, at_kobo, monkeypatch):
     class Full(InMemoryStorage):
         def _save(self, name, content):
