@@ -134,7 +134,7 @@ DELETE = {"administrator": {Absence, Boundary, UnitScope}, "manager": set(), "co
 # Raised and decided by verbs: no form changes them.
 BY_VERBS = {CorrectiveTask, GazetteerUpdate, UnitChange}
 CHANGE = {
-    "administrator": ADD["administrator"] - {ApiToken} - BY_VERBS | {models.KoboForm},
+    "administrator": ADD["administrator"] - {ApiToken} - BY_VERBS | {models.KoboForm, models.KoboFormVersion},
     "manager": ADD["manager"] - BY_VERBS,
     "coordinator": ADD["coordinator"] - BY_VERBS,
 }
