@@ -48,6 +48,7 @@ from assessments.kobo.payloads import clean_text
 Answers = Map[str, object]
 Paths = tuple[str, ...]
 _SHOWN = 100
+EVERYDAY = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +73,17 @@ class FigureRule:
     factor: Fraction | None = None
     constant: int | None = None
     is_sum: bool = False
+    # Digits and a fixed category; in a repeat a place beside them: read without a closer look where they look right.
     is_plain: bool = False
+    is_plain_row: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Mapping:
-    """A checked mapping. Made by ``load_mapping`` only. ``gates``: one rule for each different ``known``."""
+    """A checked mapping. Made by ``load_mapping`` only. ``gates``: one rule for each different ``known``. ``everyday``:
+    small numbers as most answers write them. ``plan``: the figures with the path of those that such an answer gives
+    without a closer look ("": none), indicator, category and rule.
+    """
 
     kind: str | None
     head: Map[str, Paths]
@@ -87,6 +93,8 @@ class Mapping:
     dont_know: frozenset[str]
     not_listed: frozenset[str]
     largest: int
+    everyday: Map[str, int]
+    plan: tuple[tuple[str, str, str | None, FigureRule], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +150,16 @@ def load_mapping(data: object) -> Mapping:
         people={name: tuple(paths) for name, paths in checked.get("people", {}).items()},
         dont_know=frozenset(checked.get("dont_know", ())),
         not_listed=frozenset(checked.get("not_listed", ())),
-        largest=checked.get("largest", LARGEST),
+        largest=(largest := checked.get("largest", LARGEST)),
+        everyday={
+            text: number
+            for number in range(EVERYDAY)
+            if number <= largest and (text := str(number)) not in checked.get("dont_know", ())
+        },
+        plan=tuple(
+            (rule.value[0] if rule.is_plain and not rule.known else "", rule.indicator, rule.category, rule)
+            for rule in rules
+        ),
     )
 
 
@@ -163,18 +180,23 @@ def read_figures(mapping: Mapping, answers: Answers) -> tuple[FormFigure, ...]:
     figures: list[FormFigure] = []
     problems: list[Problem] = []
     unknown = {rule.known: _is_unknown(mapping, _find(answers, rule.known)[1]) for rule in mapping.gates}
-    for rule in mapping.figures:
-        if rule.known and unknown[rule.known]:
-            figures.append(FormFigure(None, rule.indicator, rule.category or None, None))
+    # Most answers are small numbers with a fixed category: this loop is most of what a sync computes.
+    look_up, everyday, make = answers.get, mapping.everyday, tuple.__new__
+    closer = False
+    for path, indicator, category, rule in mapping.plan:
+        if path and type(raw := look_up(path)) is str and (number := everyday.get(raw)) is not None:
+            figures.append(make(FormFigure, (None, indicator, category, number)))
+        elif rule.known and unknown[rule.known]:
+            figures.append(FormFigure(None, indicator, category or None, None))
         elif rule.repeat:
+            closer = True
             figures.extend(_read_repeat(mapping, rule, answers, problems))
-        elif (number := _read_plain(mapping, rule, answers)) is not None:
-            figures.append(FormFigure(None, rule.indicator, rule.category, number))
         else:
+            closer = closer or bool(rule.category_paths)
             figure = _read_row(mapping, rule, answers, answers, problems)
             if figure is not None:
                 figures.append(figure)
-    if not problems:
+    if closer and not problems:
         problems.extend(_find_repeated(figures, _read_text(answers, mapping.head.get("unit", ()))))
     if problems:
         raise KoboPayloadError(*problems)
@@ -218,6 +240,9 @@ def _load_rule(entry: Map[str, object]) -> FigureRule:
         constant=constant if isinstance(constant, int) else None,
         is_sum=entry.get("sum") is True or constant is not None,
         is_plain=constant is None and not (_CLOSER_LOOK & entry.keys() or isinstance(category, list)),
+        is_plain_row=constant is None
+        and {"repeat", "unit"} <= entry.keys()
+        and not ((_CLOSER_LOOK | {"known"}) - {"repeat"} & entry.keys() or isinstance(category, list)),
     )
 
 
@@ -251,9 +276,21 @@ def _read_rows(
         if not isinstance(row, dict):
             problems.append(Problem("wrong_shape", path, _show(row)))
             continue
-        figure = _read_row(mapping, rule, answers, row, problems)
+        figure = _read_plain_row(mapping, rule, row) if rule.is_plain_row else None
+        if figure is None:
+            figure = _read_row(mapping, rule, answers, row, problems)
         if figure is not None:
             yield figure
+
+
+def _read_plain_row(mapping: Mapping, rule: FigureRule, row: Answers) -> FormFigure | None:
+    """An everyday number of a place that is named by a plain code; None where it takes a closer look."""
+    unit, raw = row.get(rule.unit[0]), row.get(rule.value[0])
+    if type(raw) is not str or type(unit) is not str or (number := mapping.everyday.get(raw)) is None:
+        return None
+    if not unit.isascii() or not unit.isprintable() or unit in mapping.not_listed or unit != unit.strip() or not unit:
+        return None
+    return FormFigure(unit, rule.indicator, rule.category, number)
 
 
 def _add_up(
@@ -272,26 +309,14 @@ def _add_up(
 
 def _find_repeated(figures: list[FormFigure], own_unit: str | None) -> Iterator[Problem]:
     """Find a figure given twice: by two entries of the mapping, or by a form that lists its own unit."""
-    keys = [(None if figure[0] == own_unit else figure[0], figure[1], figure[2]) for figure in figures]
-    if len(set(keys)) == len(keys):
+    if len({figure[:3] for figure in figures}) == len(figures) and own_unit not in {figure[0] for figure in figures}:
         return
+    keys = [(None if figure[0] == own_unit else figure[0], figure[1], figure[2]) for figure in figures]
     seen: set[tuple[str | None, str, str | None]] = set()
     for figure, key in zip(figures, keys, strict=True):
         if key in seen:
             yield Problem("listed_twice", figure.indicator, figure.unit or figure.category or "")
         seen.add(key)
-
-
-def _read_plain(mapping: Mapping, rule: FigureRule, answers: Answers) -> int | None:
-    """Return the number of an everyday answer (digits, fixed category), None where it takes a closer look."""
-    if not rule.is_plain:
-        return None
-    raw = answers.get(rule.value[0])
-    if type(raw) is str and len(raw) < 10 and raw.isascii() and raw.isdigit():
-        number = int(raw)
-        if number <= mapping.largest and raw not in mapping.dont_know:
-            return number
-    return None
 
 
 def _read_row(

@@ -13,6 +13,8 @@ from datetime import UTC, date, datetime
 from hashlib import sha256
 from typing import Any, NamedTuple
 
+import orjson
+
 from assessments.kobo.errors import KoboPayloadError, Problem
 
 MAX_KOBO_ID = 2**63 - 1
@@ -24,7 +26,8 @@ _IDENTITY_KEYS = frozenset({"meta/instanceID", "meta/deprecatedID", "meta/rootUu
 # old forms carry the version under other names: kpi kobo/apps/reports/constants.py
 _VERSION_KEY = re.compile(r"__?version__?(\d{3})?", re.ASCII)
 
-# what came out of JSON has no circles
+# orjson refuses what is no Unicode (lone surrogates), what is nested deeply and numbers beyond 64 bits: those few rows
+# are written by the slow way. What came out of JSON has no circles.
 _encode_ascii = json.JSONEncoder(check_circular=False, separators=(",", ":")).encode
 _encode_unicode = json.JSONEncoder(check_circular=False, ensure_ascii=False, separators=(",", ":")).encode
 _encode_canonical = json.JSONEncoder(check_circular=False, sort_keys=True, separators=(",", ":")).encode
@@ -125,7 +128,10 @@ def raw_text(row: object) -> str:
 
     NUL stays the escape \\u0000 (so a cast to jsonb fails for such a row); lone surrogates make the whole text ASCII.
     """
-    text = _encode_unicode(row)
+    try:
+        return orjson.dumps(row).decode()
+    except orjson.JSONEncodeError:
+        text = _encode_unicode(row)
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -262,7 +268,10 @@ def _read_attachment(item: Mapping[str, Any]) -> Attachment:
 
 def _compute_fingerprint(answers: dict[str, Any]) -> str:
     try:
-        text = _encode_canonical(answers)
-    except RecursionError:
-        raise KoboPayloadError(Problem("too_deep", "", "")) from None
-    return sha256(text.encode("ascii")).hexdigest()
+        text = orjson.dumps(answers, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:
+        try:
+            text = _encode_canonical(answers).encode("ascii")
+        except RecursionError:
+            raise KoboPayloadError(Problem("too_deep", "", "")) from None
+    return sha256(text).hexdigest()

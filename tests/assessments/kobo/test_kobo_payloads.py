@@ -169,7 +169,7 @@ def test_parse_endless_nesting_is_one_bad_row() -> None:
 
 _TEXT = st.text(st.characters(codec=None), max_size=20).map(lambda text: json.loads(json.dumps(text)))
 _JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | _TEXT,
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | _TEXT,
     lambda inner: st.lists(inner, max_size=5) | st.dictionaries(_TEXT, inner, max_size=5),
     max_leaves=20,
 )
