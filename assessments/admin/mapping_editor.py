@@ -34,7 +34,7 @@ from assessments.admin.mapping_rows import (
 from assessments.kobo.errors import Problem
 from assessments.kobo.questions import Fit, Question, check_fit
 from assessments.messages import mapping_message
-from assessments.models import KoboForm, KoboFormVersion
+from assessments.models import KoboForm, KoboFormVersion, KoboSubmission
 from assessments.permissions import can_connect_kobo
 from assessments.selectors.mappings import (
     LAST_FORMS,
@@ -44,6 +44,7 @@ from assessments.selectors.mappings import (
     preview_mapping,
 )
 from assessments.services.mappings import Owner, Saved, find_problems, fingerprint_of, save_mapping
+from assessments.services.replay import replay_refused
 from dtm_ops.common.errors import Refused
 from dtm_ops.records.verbs import VerbAdmin
 
@@ -119,9 +120,11 @@ def _show_editor(model_admin: VerbAdmin, request: HttpRequest, object_id: str) -
         act = request.POST.get("do", "check")
         if act == "add":
             editor.rows.rows.append(Row(len(editor.rows.rows), {}))
-        if act == "own" or (act == "save" and editor.is_usable):
+        if act == "own" or (act in ("save", "save_and_read") and editor.is_usable):
             answer = _save(request, editor, None if act == "own" else editor.rows.to_mapping())
             if answer is not None:
+                if act == "save_and_read":
+                    _read_again(request, form)
                 return answer
     return _render(model_admin, request, form, editor)
 
@@ -185,6 +188,14 @@ def _save(request: Any, editor: Editor, mapping: dict[str, Any] | None) -> HttpR
         return None
     _tell(request, saved)
     return HttpResponseRedirect(editor_address(editor.owner))
+
+
+def _read_again(request: Any, form: KoboForm) -> None:
+    form.refresh_from_db()
+    read = replay_refused(form, by=request.user)
+    left = KoboSubmission.objects.visible_to(request.user).present().filter(form=form, is_refused=True).count()
+    words = _now("Read again: %(read)s can be read now, %(left)s still cannot.") % {"read": read, "left": left}
+    messages.success(request, words)
 
 
 def _tell(request: HttpRequest, saved: Saved) -> None:

@@ -62,6 +62,12 @@ def list_questions(content: Map[str, Any], language: str = "en") -> tuple[Questi
     return tuple(_question(row, labels, repeats) for row in rows)
 
 
+def labels_of(row: Map[str, Any], content: Map[str, Any]) -> dict[str, str]:
+    """The words of a question or choice by language; without any, its name in the first."""
+    languages = [language for language in ("en", "ru", "kk") if _names_language(content, language)] or ["en"]
+    return {language: _label(row, _column_of(content, language)) for language in languages}
+
+
 def check_fit(mapping: Map[str, Any], content: Map[str, Any]) -> Fit:
     questions = {question.path: question for question in list_questions(content)}
     named = {path for paths in mapped_paths(mapping) for path in paths}
@@ -116,6 +122,11 @@ def _survey(content: Map[str, Any]) -> list[dict[str, Any]]:
     return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
 
 
+def _names_language(content: Map[str, Any], language: str) -> bool:
+    names = content.get("translations")
+    return isinstance(names, list) and any(isinstance(one, str) and f"({language})" in one for one in names)
+
+
 def _column_of(content: Map[str, Any], language: str) -> int:
     """Which of a row's labels is the language's: Kobo names translations ``Русский (ru)``."""
     names = content.get("translations")
@@ -130,4 +141,4 @@ def _label(row: Map[str, Any], column: int) -> str:
     texts = labels if isinstance(labels, list) else [labels]
     wanted = [texts[column]] if column < len(texts) else []
     found = next((text for text in (*wanted, *texts) if isinstance(text, str) and text.strip()), "")
-    return " ".join(found.split()) or row["$xpath"].rpartition("/")[2]
+    return " ".join(found.split()) or str(row.get("$xpath") or row.get("name") or "").rpartition("/")[2]

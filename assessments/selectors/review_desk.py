@@ -1,6 +1,7 @@
 """What a reviewer reads of a submission: its answers with their questions, what was read as figures, what changed.
 
-Questions and choices are worded by the shipped XLSForm of the form's kind; where a form is another's, by its paths.
+Questions and choices are worded by the shipped XLSForm of the form's kind; another form's as Kobo describes it, and as
+long as that was not read, by its paths.
 """
 
 import re
@@ -17,7 +18,8 @@ from assessments.kobo.forms import KINDS, LANGUAGES, read_form
 from assessments.kobo.mapping import load_mapping, read_figures
 from assessments.kobo.mapping_checks import MappingError
 from assessments.kobo.payloads import clean_text, parse_submission
-from assessments.models import Category, Indicator, KoboSubmission, SubmissionRevision
+from assessments.kobo.questions import labels_of, list_questions
+from assessments.models import Category, Indicator, KoboFormVersion, KoboSubmission, SubmissionRevision
 from assessments.selectors.mappings import mapping_of
 from dtm_ops.common.names import named
 from locations.models import AdminUnit
@@ -101,7 +103,7 @@ _NO_WORDING = _Wording({}, {}, {})
 def answer_sections(revision: SubmissionRevision, *, kind: str) -> list[Section]:
     """The answers in the order in which they came, group by group. Keys of Kobo and of the phone are left out."""
     answers = revision.answers
-    wording = _wording(kind).spoken_with(answers)
+    wording = _wording_of(revision, kind).spoken_with(answers)
     sections: dict[str, Section] = {}
     for path, value in answers.items():
         if _is_technical(path) or path in wording.calculated:
@@ -117,7 +119,7 @@ def answer_sections(revision: SubmissionRevision, *, kind: str) -> list[Section]
 
 def technical_answers(revision: SubmissionRevision, *, kind: str) -> list[Answer]:
     """What the phone, the form's own calculations and Kobo add."""
-    calculated = _wording(kind).calculated
+    calculated = _wording_of(revision, kind).calculated
     return [
         Answer(_show(path), path, _show(value))
         for path, value in revision.answers.items()
@@ -151,7 +153,7 @@ def figures_read(submission: KoboSubmission, revision: SubmissionRevision) -> li
 
 def changed_answers(old: SubmissionRevision, new: SubmissionRevision, *, kind: str) -> list[Change]:
     """The answers that differ, repeats instance by instance. The first `MOST_CHANGES`."""
-    wording = _wording(kind)
+    wording = _wording_of(new, kind)
     before, after = dict(_flat(old.answers)), dict(_flat(new.answers))
     changes = []
     for path in dict.fromkeys([*before, *after]):
@@ -182,6 +184,42 @@ def _category_rows() -> Any:
 
 def _is_technical(path: str) -> bool:
     return path[:1] == "_" or path.startswith("meta/") or path in _OF_THE_PHONE
+
+
+def _wording_of(revision: SubmissionRevision, kind: str) -> _Wording:
+    """The shipped form's, unless the answers are to questions of another form: then as Kobo describes that version."""
+    shipped = _wording(kind)
+    key = revision.form_version_id
+    if key is None or any(path in shipped.labels for path in revision.answers):
+        return shipped
+    if key not in _CONTENT_WORDINGS:
+        content = KoboFormVersion.objects.filter(pk=key).values_list("content", flat=True).first()
+        if content is None:  # not read from Kobo yet
+            return shipped
+        if len(_CONTENT_WORDINGS) >= MOST_WORDINGS:
+            _CONTENT_WORDINGS.clear()
+        _CONTENT_WORDINGS[key] = _content_wording(content)
+    return _CONTENT_WORDINGS[key]
+
+
+# By version: what one asks never changes.
+_CONTENT_WORDINGS: dict[int, _Wording] = {}
+MOST_WORDINGS = 16
+
+
+def _content_wording(content: Mapping[str, Any]) -> _Wording:
+    by_language = {
+        language: {one.path: one.label for one in list_questions(content, language)} for language in ("en", "ru", "kk")
+    }
+    paths = by_language["en"]
+    survey = [row for row in content.get("survey", []) if isinstance(row, dict)]
+    choices = [row for row in content.get("choices", []) if isinstance(row, dict)]
+    return _Wording(
+        labels={path: {language: words[path] for language, words in by_language.items()} for path in paths},
+        lists={str(row.get("$xpath")): str(row.get("select_from_list_name")) for row in survey},
+        choices={(str(row.get("list_name")), str(row.get("name"))): labels_of(row, content) for row in choices},
+        calculated=frozenset(str(row.get("$xpath")) for row in survey if row.get("type") == "calculate"),
+    )
 
 
 @lru_cache(maxsize=16)

@@ -108,6 +108,17 @@ def test_saving_tells_what_the_form_does_not_ask_and_how_many_forms_wait(editor,
     }
 
 
+def test_saving_reads_again_what_could_not_be_read_when_asked_to(editor, form, target):
+    unread = make_submission(target, form=form, is_refused=True, answers={"total": "many", "children": "3"})
+    make_submission(target, form=form, is_refused=True, answers={"children": "few"})
+
+    response = editor.post(address(form), page(form, "save_and_read", **{"row-0-path": "children"}), follow=True)
+
+    assert told(response)[-1] == "Read again: 1 can be read now, 1 still cannot."
+    unread.refresh_from_db()
+    assert unread.is_refused is False
+
+
 @pytest.mark.parametrize("do", ["check", "add", "nonsense"])
 def test_nothing_but_save_writes(editor, form, version, do):
     response = editor.post(address(form), page(form, do, **{"row-0-path": "children"}))
@@ -131,9 +142,7 @@ def test_fault_stands_in_its_row_and_what_was_typed_stays(editor, form):
 def test_code_that_the_mission_does_not_have_is_told_in_words(editor, form):
     response = editor.post(address(form), page(form, **{"row-1-figure": "sex=child"}))
 
-    assert response.context["rows"][1]["row"].faults == [
-        "Figure “child” is not a category of this indicator"
-    ]
+    assert response.context["rows"][1]["row"].faults == ["Figure “child” is not a category of this indicator"]
     assert stored(form) == form.mapping
 
 

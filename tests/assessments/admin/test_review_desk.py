@@ -7,7 +7,7 @@ from django.contrib.messages import get_messages
 from django.urls import reverse
 from django.utils import timezone
 
-from assessments.models import KoboSubmission, QualityFlag
+from assessments.models import KoboFormVersion, KoboSubmission, QualityFlag
 from assessments.services.focus_groups import plan_focus_group
 from assessments.services.matching import match_submission
 from assessments.services.review import approve_submission, reject_submission
@@ -315,6 +315,33 @@ def test_labels_are_in_the_readers_language(client, manager, target):
     sections = client.get(page_of(submission)).context["sections"]
 
     assert (sections[0].label, sections[0].answers[0].label) == ("Встреча", "Код раунда")
+
+
+def test_form_of_another_make_is_worded_as_kobo_describes_its_version(client, manager, target):
+    """And as long as that was not read, by its paths."""
+    submission = make_submission(target, answers={"hh/sexe": "f", "hh/age": "7"})
+    version = KoboFormVersion.objects.create(form=submission.form, uid="v1", first_seen_at=submission.first_seen_at)
+    revision = submission.current_revision
+    revision.form_version = version
+    revision.save(update_fields=["form_version"])
+    client.force_login(manager)
+
+    def words():
+        section = client.get(page_of(submission)).context["sections"][0]
+        return section.label, [(one.label, one.shown) for one in section.answers]
+
+    assert words() == ("hh", [("hh/sexe", "f"), ("hh/age", "7")])
+    version.content = {
+        "translations": ["Français (fr)", "English (en)"],
+        "survey": [
+            {"type": "begin_group", "$xpath": "hh", "label": ["Ménage", "Household"]},
+            {"type": "select_one", "$xpath": "hh/sexe", "label": ["Sexe", None], "select_from_list_name": "s"},
+            {"type": "integer", "$xpath": "hh/age"},
+        ],
+        "choices": [{"list_name": "s", "name": "f", "label": ["Femme", "Woman"]}],
+    }
+    version.save(update_fields=["content"])
+    assert words() == ("Household", [("Sexe", "Woman"), ("age", "7")])
 
 
 def test_match_by_hand_gives_target_place_and_the_only_focus_group(client, coordinator, target, enumerator, village):
