@@ -98,7 +98,11 @@ def _is_due(form: KoboForm, now: datetime) -> bool:
         return True
     if known.error_code:
         return now >= known.checked_at + (AGAIN_SOON if known.error_params.get("again_soon") else AGAIN_LATER)
-    return now >= known.checked_at + CHECK_EVERY or known.md5 != md5_of(write_list(form)[0])
+    return now >= known.checked_at + CHECK_EVERY or not is_current(known, write_list(form)[0])
+
+
+def is_current(known: AssignmentList, content: bytes) -> bool:
+    return known.md5 == md5_of(content)
 
 
 def publish_assignment_list(form: KoboForm, client: KoboClient) -> AssignmentList:
