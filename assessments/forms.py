@@ -13,8 +13,11 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from assessments.enums import AssignmentRole, ReturnReason
+from assessments.messages import proposal_message
 from assessments.models import AssessmentRound, FocusGroupSession, KoboSubmission, RoundTarget, SessionAssignment
+from assessments.selectors.kobo_status import proposal_for
 from assessments.selectors.open_work import open_work, successors
+from assessments.selectors.sync_page import sync_page
 from assessments.services.assignments import required_version
 from dtm_ops.common.desk import AnyUser
 from dtm_ops.common.name_fields import NamesField, NamesWidget
@@ -33,6 +36,30 @@ class SendAwayForm(VerbForm):
         widget=forms.Textarea({"rows": 4, "class": "vLargeTextField"}),
         help_text=_("The enumerator reads this."),
     )
+
+
+class TakeOverForm(SendAwayForm):
+    """What was set at Kobo becomes a decision: what that decision asks, prefilled. ``shown``: what the page showed."""
+
+    shown = forms.CharField(widget=forms.HiddenInput)
+
+    def __init__(self, data: Any = None, *, rows: Any, user: AnyUser) -> None:
+        super().__init__(data, rows=rows, user=user)
+        proposal = proposal_for(rows[0]) if rows else None
+        if proposal is None or proposal.verb == "approve":
+            del self.fields["reason"], self.fields["text"]
+        if proposal is not None:
+            words = proposal_message(proposal.uid, by=proposal.by, at=proposal.at)
+            self.initial = {"shown": proposal.key, "reason": ReturnReason.OTHER, "text": words}
+
+
+class KeepOursForm(VerbForm):
+    shown = forms.CharField(widget=forms.HiddenInput)
+
+    def __init__(self, data: Any = None, *, rows: Any, user: AnyUser) -> None:
+        super().__init__(data, rows=rows, user=user)
+        proposal = proposal_for(rows[0]) if rows else None
+        self.initial = {"shown": proposal.key if proposal else ""}
 
 
 class UntilForm(ReasonForm):
@@ -255,3 +282,27 @@ class LeaveForm(ReasonForm):
 
 def field_of(key: str) -> str:
     return f"to-{key}"
+
+
+class LetThroughForm(VerbForm):
+    """Asked once before many deletions go through. ``run``: the run that missed them, as the page showed it."""
+
+    run = forms.CharField(widget=forms.HiddenInput)
+    on_purpose = forms.BooleanField(label=_("They were deleted at Kobo on purpose"))
+
+    def __init__(self, data: Any = None, *, rows: Any, user: AnyUser) -> None:
+        super().__init__(data, rows=rows, user=user)
+        self.last = sync_page(rows[0]).last if rows else None
+        if self.last is None or self.last.error_code != "rows_gone":
+            return
+        self.initial = {"run": self.last.pk}
+        self.fields["on_purpose"].help_text = _now("%(gone)s of %(here)s forms are here and not at Kobo any more.") % {
+            "gone": self.last.error_params.get("gone"),
+            "here": self.last.error_params.get("here"),
+        }
+
+    def clean_run(self) -> str:
+        shown: str = self.cleaned_data["run"]
+        if self.last is None or shown != str(self.last.pk):
+            raise forms.ValidationError(_now("Another run has ended meanwhile: look at it first."))
+        return shown

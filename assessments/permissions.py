@@ -6,6 +6,7 @@ from assessments.models import FocusGroupSession, KoboSubmission, RoundTarget
 from locations.models import AdminUnit
 from locations.permissions import has_desk, in_reach, is_administrator, is_coordinator, is_manager
 from locations.querysets import AnyUser
+from training.models import Enumerator
 
 
 def can_change_rounds(user: AnyUser) -> bool:
@@ -37,6 +38,16 @@ def can_start_sync(user: AnyUser) -> bool:
     return has_desk(user)
 
 
+def can_release_deletions(user: AnyUser) -> bool:
+    """Letting many deletions through at once says what became of the project at Kobo: whoever connects it knows."""
+    return is_administrator(user)
+
+
+def can_push_statuses(user: AnyUser) -> bool:
+    """Sending a decision to Kobo once more changes none: whoever has a desk may."""
+    return has_desk(user)
+
+
 def can_review(user: AnyUser, submission: KoboSubmission | None = None) -> bool:
     """First approval, return and rejection: managers everywhere, coordinators in their units. An administrator: no."""
     if is_manager(user):
@@ -52,6 +63,14 @@ def can_approve_finally(user: AnyUser) -> bool:
 def can_match(user: AnyUser, submission: KoboSubmission | None = None) -> bool:
     """Saying by hand which target a submission belongs to: who may review it, and administrators."""
     return is_administrator(user) or can_review(user, submission)
+
+
+def can_settle(user: AnyUser, meant: Enumerator | RoundTarget | FocusGroupSession) -> bool:
+    """Saying what a spelling means: who may match, within the own places."""
+    if isinstance(meant, Enumerator):
+        return can_match(user) and in_reach(user, meant.home_unit)
+    target = meant if isinstance(meant, RoundTarget) else meant.target
+    return can_match(user) and in_reach(user, target.unit)
 
 
 def _reviews(user: AnyUser, submission: KoboSubmission) -> bool:

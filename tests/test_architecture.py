@@ -256,6 +256,7 @@ def test_command_stands_in_the_readme():
 MACHINES_OWN = {
     "ApiToken",
     "Figure",
+    "HookDelivery",
     "KoboFormVersion",
     "KoboSubmission",
     "Notice",

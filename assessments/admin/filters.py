@@ -58,7 +58,8 @@ class ReviewFilter(admin.SimpleListFilter):
         if value == "all" or request.GET.get("condition") or request.GET.get("match_state__exact"):
             return queryset
         waiting = KoboSubmission.objects.awaiting_review().order_by().values("pk")
-        return queryset.filter(Q(pk__in=waiting) | CHANGED)
+        proposed = KoboSubmission.objects.proposed().order_by().values("pk")
+        return queryset.filter(Q(pk__in=waiting) | CHANGED | Q(pk__in=proposed))
 
 
 # Approved, and the newest content is another.
@@ -88,6 +89,7 @@ class ConditionFilter(admin.SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         return [
             ("changed", _("Changed after approval")),
+            ("proposed", _("Set at Kobo")),
             ("unread", _("Cannot be read")),
             ("trial", _("Trial")),
             ("deleted", _("Deleted at Kobo")),
@@ -96,6 +98,7 @@ class ConditionFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         chosen = {
             "changed": CHANGED,
+            "proposed": Q(pk__in=KoboSubmission.objects.proposed().order_by().values("pk")),
             "unread": Q(is_refused=True, deleted_at=None),
             "trial": Q(is_trial=True),
             "deleted": Q(deleted_at__isnull=False),

@@ -16,10 +16,6 @@ class Proposal:
     at: datetime | None
 
     @property
-    def label(self) -> str:
-        return str(KoboStatus(self.uid).label) if self.uid in KoboStatus.values else self.uid
-
-    @property
     def verb(self) -> str:
         return _VERBS.get(self.uid, "")
 

@@ -66,6 +66,8 @@ class Verb:
     fits: Callable[[Any], str] = always
     hint: Promise | str = ""
     in_list: bool = True
+    # False: the row's page has a place of its own for it.
+    in_bar: bool = True
     is_atomic: bool = True
     tone: str = ""
 
@@ -198,7 +200,7 @@ class VerbAdmin(ScopedAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         row = self.get_object(request, unquote(object_id))
-        mine = [verb for verb in self.verbs if verb.may(request.user, row)]
+        mine = [verb for verb in self.verbs if verb.in_bar and verb.may(request.user, row)]
         context = {
             "buttons": [verb for verb in mine if not verb.fits(row)],
             "obstacles": [(verb.label, why) for verb in mine if (why := verb.fits(row))],

@@ -1,18 +1,27 @@
 """The outbox of review decisions: what waits, what reaches Kobo, what happens when Kobo or we fail."""
 
-from datetime import timedelta
+import itertools
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
-from django.conf import settings
+from django.conf import settings as django_settings
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from assessments.enums import STATUS_AT_KOBO, PushState, ReviewStatus
 from assessments.kobo.errors import KoboUnavailable
+from assessments.kobo.practice.faults import KINDS
 from assessments.kobo.validation import STATUSES
 from assessments.models import KoboForm, KoboServer, KoboSubmission, StatusPush
+from assessments.selectors.kobo_status import proposal_for
 from assessments.services import status_pushes
+from assessments.services.kobo_proposals import keep_ours, take_over
 from assessments.services.review import (
     approve_submission,
     give_up_approval,
@@ -27,6 +36,7 @@ from dtm_ops.common.errors import Refused
 from tests.concurrently import at_once, in_another_connection
 from tests.factories.assessments import make_submission
 from tests.practice import ACCOUNT, client_of
+from training.models import FormKind
 
 pytestmark = pytest.mark.django_db
 
@@ -210,7 +220,7 @@ def test_sending_takes_the_same_queries_for_one_row_and_for_many(form, received,
 
 
 def test_beat_gives_each_form_to_a_worker(form, kobo, submission, coordinator, monkeypatch):
-    entry = settings.CELERY_BEAT_SCHEDULE["send-due-statuses"]
+    entry = django_settings.CELERY_BEAT_SCHEDULE["send-due-statuses"]
     assert (entry["task"], entry["options"]) == ("assessments.send_due_statuses", {"expires": 50})
     app.loader.import_default_modules()
     assert entry["task"] in app.tasks
@@ -440,3 +450,157 @@ def test_everything_that_is_not_at_kobo_is_queued_again(form, kobo, received, co
     assert pushes() == [(HOLD, "pending")]
     assert send(form) == Sending(sent=1)
     assert at_kobo(kobo, rows[0]) == HOLD
+
+
+# --- whatever happens
+
+
+CHOICE = st.integers(0, 1)
+DECISION = st.tuples(CHOICE, st.sampled_from(["approve", "return", "reject", "reopen", "reopen", "give_up"]))
+DECIDE = st.tuples(st.just("decide"), DECISION)
+FAULT = st.sampled_from([None, None, *KINDS])
+SEND = st.tuples(st.just("send"), FAULT, st.integers(0, 1), st.sampled_from([False, False, True]), st.none() | DECISION)
+SET = st.tuples(st.just("set"), CHOICE, st.sampled_from(sorted(STATUSES)))
+READ = st.tuples(st.just("read"))
+ANSWER = st.tuples(st.sampled_from(["keep", "take"]), CHOICE)
+DELETE = st.tuples(st.just("delete"), CHOICE)
+STEP = st.one_of(DECIDE, DECIDE, DECIDE, DECIDE, SEND, SEND, SEND, SET, READ, READ, ANSWER)
+STEPS = st.tuples(st.lists(STEP, min_size=8, max_size=20), st.lists(DELETE, max_size=1), st.lists(STEP, max_size=6))
+
+
+class _Killed(BaseException):
+    pass
+
+
+@dataclass
+class _World:
+    """A form with two rows, a Kobo whose clock runs, and a reviewer."""
+
+    kobo: Any
+    form: KoboForm
+    reviewer: Any
+    monkeypatch: Any
+    ids: list[int] = field(default_factory=list)
+    now: Any = field(default_factory=timezone.now)
+
+    def row(self, choice):
+        return KoboSubmission.objects.select_related("form__form_kind", "server").get(kobo_id=self.ids[choice])
+
+    def carry_out(self, step):
+        self.now += timedelta(hours=2)
+        name, *rest = step
+        with suppress(Refused, _Killed):
+            getattr(self, name)(*rest)
+
+    def decide(self, decision):
+        choice, verb = decision
+        row, options = self.row(choice), {"reviewer": self.reviewer}
+        if verb == "approve":
+            approve_submission(row, **options)
+        elif verb == "return":
+            return_submission(row, **options, **WORDS)
+        elif verb == "reject":
+            reject_submission(row, **options, **WORDS)
+        elif verb == "reopen" and row.review_status != "approved":
+            reopen_review(row)
+        elif row.review_status == "approved":
+            give_up_approval(row)
+
+    def send(self, fault, skip, is_killed, meanwhile):
+        """With a fault at one of the calls, a decision while they are under way, and death before the note."""
+        if fault:
+            self.kobo.misbehave(fault, times=1, skip=skip, seconds=0.01)
+        honest, note = status_pushes.set_statuses, status_pushes._note
+
+        def ask(*args, **options):
+            if meanwhile:
+                with suppress(Refused):
+                    self.decide(meanwhile)
+            return honest(*args, **options)
+
+        def write(*args, **options):
+            if is_killed:
+                raise _Killed
+            return note(*args, **options)
+
+        with self.monkeypatch.context() as patch:
+            patch.setattr(status_pushes, "set_statuses", ask)
+            patch.setattr(status_pushes, "_note", write)
+            self.send_now()
+
+    def send_now(self):
+        form = KoboForm.objects.select_related("server").get(pk=self.form.pk)
+        with client_of(form) as client:
+            send_pushes(form, client=client, now=self.now)
+
+    def delete(self, choice):
+        if self.ids[choice] in self.kobo.ids(self.form.asset_uid):
+            self.kobo.delete(self.ids[choice])
+
+    def set(self, choice, uid):
+        if self.ids[choice] in self.kobo.ids(self.form.asset_uid):
+            self.kobo.set_validation(self.ids[choice], uid, by="aliya")
+
+    def read(self):
+        """What a sync tells of statuses and deletions."""
+        there = self.kobo.ids(self.form.asset_uid)
+        for kobo_id in self.ids:
+            row = KoboSubmission.objects.filter(kobo_id=kobo_id)
+            if kobo_id not in there:
+                row.update(deleted_at=self.now)
+                continue
+            found = self.kobo.row(kobo_id)["_validation_status"]
+            at = found and datetime.fromtimestamp(found["timestamp"], UTC)
+            row.update(
+                kobo_status=found.get("uid", ""), kobo_status_by=found.get("by_whom", ""), kobo_status_at=at or None
+            )
+
+    def keep(self, choice):
+        row = self.row(choice)
+        keep_ours(row, reviewer=self.reviewer, shown=key_of(row))
+
+    def take(self, choice):
+        row = self.row(choice)
+        take_over(row, reviewer=self.reviewer, shown=key_of(row), **WORDS)
+
+    def come_to_rest(self):
+        self.kobo.behave()
+        for _unused in range(3):
+            self.now += timedelta(hours=2)
+            self.send_now()
+        self.read()
+
+
+def key_of(row):
+    proposal = proposal_for(row)
+    return proposal.key if proposal else ""
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=STEPS.map(lambda parts: [*parts[0], *parts[1], *parts[2]]))
+def test_whatever_happens_kobo_ends_with_what_our_review_says(steps, kobo, form, submit, target, manager, monkeypatch):
+    """Unless somebody at Kobo says otherwise: then a reviewer is shown it."""
+    FormKind.objects.update(one_per_target=False)
+    ticks = itertools.count()
+    start = timezone.now()
+    kobo.clock = lambda: start + timedelta(seconds=next(ticks))
+    world = _World(kobo, KoboForm.objects.get(pk=form.pk), manager, monkeypatch)
+    world.ids = [submit() for _unused in range(2)]
+    for kobo_id in world.ids:
+        make_submission(target, form=world.form, kobo_id=kobo_id)
+
+    for step in steps:
+        world.carry_out(step)
+    world.come_to_rest()
+
+    there = set(world.ids) & set(kobo.ids(form.asset_uid))
+    rows = [world.row(choice) for choice in range(2) if world.ids[choice] in there]
+    expected = {row.kobo_id: STATUS_AT_KOBO[row.review_status] for row in rows}
+    found = {row.kobo_id: at_kobo(kobo, row) for row in rows}
+    proposals = {row.kobo_id for row in rows if proposal_for(row)}
+    assert {key: uid for key, uid in found.items() if key not in proposals} == {
+        key: uid for key, uid in expected.items() if key not in proposals
+    }
+    assert all(kobo.row(key)["_validation_status"]["by_whom"] == "aliya" for key in proposals)
+    waiting = StatusPush.objects.filter(submission__in=[row.pk for row in rows]).open()
+    assert list(waiting) == []
