@@ -101,7 +101,7 @@ class FormDrawing:
     def _draw_field(self, question: Question, name: str, marks: str) -> str:
         value = self.filling.first(name)
         attributes = f'id="{escape(name)}" name="{escape(name)}"{marks}'
-        choices = self.filling.choices.get(question.list_name)
+        choices = self.filling.offered(question)
         if question.kind.startswith("select_one") and choices is not None:
             if len(choices) > LONG_LIST:
                 return self._draw_long_list(question, choices, attributes, value)

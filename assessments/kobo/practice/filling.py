@@ -48,6 +48,8 @@ UNASKED = frozenset(
 _NUMBER = r"-?\d+(?:\.\d+)?"
 _COMPARISON = re.compile(rf"\.\s*(>=|<=|!=|>|<|=)\s*({_NUMBER})")
 _PATTERN = re.compile(r"regex\(\s*\.\s*,\s*'([^']*)'\s*\)")
+_FILTER = re.compile(r"(\w+)\s*=\s*\$\{(\w+)\}")
+_REFERENCE = re.compile(r"\$\{(\w+)\}")
 _COMPARE: dict[str, Callable[[float, float], bool]] = {
     ">=": lambda value, bound: value >= bound,
     "<=": lambda value, bound: value <= bound,
@@ -88,6 +90,26 @@ class Filling:
     def shown_instances(self, name: str) -> int:
         spare = NESTED_INSTANCES if "[" in name else INSTANCES
         return max(spare, self.instances(name) + 1)
+
+    def offered(self, question: Question) -> list[dict[str, Any]] | None:
+        """The choices to draw. Of a file's: those that its filter lets through for what is typed, in either case of
+        letters; other filters are left to a real form, and so is one whose answer is not there yet.
+        """
+        choices = self.choices.get(question.list_name)
+        rule = _FILTER.fullmatch(str(question.row.get("choice_filter") or "").strip())
+        if choices is None or rule is None or not question.kind.endswith("_from_file"):
+            return choices
+        wanted = self._typed_for(rule.group(2)).casefold()
+        fitting = [choice for choice in choices if str(choice.get(rule.group(1), "")).casefold() == wanted]
+        return fitting if wanted else choices
+
+    def _typed_for(self, name: str, steps: int = 3) -> str:
+        """What was typed into a question, or into the one that a calculation of it rests on."""
+        found = next((question for question in forms.walk(self.questions) if question.name == name), None)
+        if found is None:
+            return ""
+        rests_on = _REFERENCE.search(str(found.row.get("calculation") or ""))
+        return self._typed_for(rests_on.group(1), steps - 1) if rests_on and steps else self.first(found.path).strip()
 
 
 def read_choices(db: sqlite3.Connection, project_uid: str, content: dict[str, Any]) -> Choices:

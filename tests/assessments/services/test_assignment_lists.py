@@ -3,19 +3,25 @@
 import csv
 import hashlib
 import io
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import requests
 import time_machine
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from assessments.kobo.client import KoboClient
 from assessments.kobo.connection import KoboConnection
+from assessments.kobo.forms import read_mapping
+from assessments.kobo.mapping import load_mapping, read_head
 from assessments.models import AssignmentList
 from assessments.services.assignment_lists import find_due_forms, publish_assignment_list, write_list
 from assessments.services.assignments import assign_enumerator, withdraw_assignment
 from assessments.services.focus_groups import cancel_focus_group, move_focus_group, plan_focus_group
+from assessments.services.kobo_deployment import deploy_form
 from assessments.tasks import publish_due_lists, publish_form_list
 from tests.concurrently import at_once
 from tests.factories.assessments import AssessmentRoundFactory, KoboFormFactory, KoboServerFactory, RoundTargetFactory
@@ -367,6 +373,64 @@ def test_error_keeps_what_phones_have(kobo, form, group):
     assert (bad.error_code, bad.md5, bad.lines, bad.published_at) == (
         "server_unavailable", good.md5, good.lines, good.published_at,
     )  # fmt: skip
+
+
+# --- what an enumerator sees, from the shipped form to the match
+
+
+@pytest.fixture
+def shipped(kobo, kobo_url, target):
+    """The shipped form, deployed and connected, as `deploy_form --round` leaves it."""
+    with KoboClient(kobo_url, kobo.create_user("iom"), retries=0) as client:
+        done = deploy_form(client, "baseline_sub_area", base_url=kobo_url, assessment_round=target.round)
+    server = KoboServerFactory(base_url=kobo_url, token=kobo.token_of("iom"), username="iom")
+    return KoboFormFactory(
+        server=server,
+        asset_uid=done.asset_uid,
+        round=target.round,
+        form_kind=target.form_kind,
+        mapping=read_mapping("baseline_sub_area"),
+    )
+
+
+def offered(form, **answers):
+    query = {f"d[head/{name}]": value for name, value in answers.items()}
+    page = requests.get(f"{form.server.base_url}/x/{form.asset_uid}", params=query, timeout=30).text
+    field = re.search(r'<select id="head/meeting".*?</select>', page, re.DOTALL)
+    return re.findall(r'<option value="([^"]+)"( selected)?>', field[0])
+
+
+def test_form_offers_the_enumerators_own_focus_groups(shipped, group, target, village, sub_area):
+    other = EnumeratorFactory(code="E02", home_unit=village)
+    CertificateFactory(enumerator=other, form_kind=sub_area)
+    theirs = plan_focus_group(target)
+    assign_enumerator(theirs, other)
+
+    assert publish(shipped).error_code == ""
+
+    assert offered(shipped, enumerator="e01") == [(group.code, "")]
+    assert offered(shipped, enumerator="E02") == [(theirs.code, "")]
+    assert offered(shipped, enumerator="E99") == []
+
+
+@pytest.mark.parametrize("way", ["chosen", "typed"])
+def test_form_that_was_filled_either_way_belongs_to_the_focus_group(shipped, group, target, way):
+    publish(shipped)
+    shown = {"chosen": {"head/meeting": group.code}, "typed": {"head/has_focus_group": "yes"}}[way]
+    code = {"chosen": {}, "typed": {"head/focus_group": group.code}}[way]
+    answers = {"head/round": "2022-Q4", "head/enumerator": "E01", "head/session_date": "2022-12-05"}
+    place = {"head/region": "150000000", "head/district": "not_listed", "head/sub_area": "not_listed"}
+    sent = {**answers, **place, **shown, **code, "access/access_level": "no", "access/access_why": "road"}
+
+    answer = requests.post(
+        f"{shipped.server.base_url}/x/{shipped.asset_uid}", data=sent, allow_redirects=False, timeout=30
+    )
+
+    assert (answer.status_code, re.findall(r'class="error"[^>]*>([^<]+)', answer.text)) == (303, [])
+    with client_of(shipped) as client:
+        row = next(client.iter_pages(shipped.asset_uid)).rows[0]
+    head = read_head(load_mapping(shipped.mapping), row)
+    assert (head.focus_group, head.enumerator) == (group.code, "E01")
 
 
 # --- when it is done
