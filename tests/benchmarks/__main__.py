@@ -35,9 +35,10 @@ def find_benchmarks(words: Sequence[str]) -> Iterator[tuple[str, Benchmark]]:
 
 def show(result: Result) -> None:
     verdict = "kept" if result.kept else "BROKEN"
+    slack = f" + {result.slack:g} s" if result.slack else ""
     sys.stdout.write(
         f"{result.name:<60} ours {result.ours:8.3f} s   yardstick {result.yardstick:8.3f} s   "
-        f"ratio {result.ratio:5.2f}   at most {result.at_most:g}   {verdict}\n"
+        f"ratio {result.ratio:5.2f}   at most {result.at_most:g}{slack}   {verdict}\n"
     )
     sys.stdout.flush()
 
