@@ -13,6 +13,7 @@ from assessments.kobo.practice.state import PracticeKobo
 from assessments.models import AssessmentRound, KoboForm, KoboServer
 from assessments.services.kobo_connection import connect_form
 from assessments.services.kobo_sync import sync_form
+from assessments.services.status_pushes import send_pushes
 from training.models import FormKind
 
 ACCOUNT = "dtm_demo"
@@ -54,6 +55,11 @@ class DemoKobo:
     def sync(self, form: KoboForm) -> None:
         with KoboClient(self.here, self.token) as client:
             sync_form(form, client=client, trigger=SyncTrigger.COMMAND)
+
+    def push(self, form: KoboForm) -> None:
+        """What was decided about its rows, so that the practice Kobo shows it from the start."""
+        with KoboClient(self.here, self.token) as client:
+            send_pushes(form, client=client)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from assessments.demo.answers import AREA, SUB_AREA, Place, plant_error, practic
 from assessments.demo.cast import hold_training
 from assessments.demo.kobo import DemoKobo
 from assessments.demo.splits import draw
-from assessments.enums import ReviewStatus, TargetStatus
+from assessments.enums import KoboStatus, ReviewStatus, TargetStatus
 from assessments.models import (
     AssessmentRound,
     FocusGroupSession,
@@ -119,8 +119,12 @@ def load_practice_round(
     }
     for code, form in forms.items():
         kobo.submit(ASSETS[code], list(_rows(code, work)))
+        if code == SUB_AREA:
+            _judge_at_kobo(kobo, work)
         kobo.sync(form)
     _review(forms.values(), work, users)
+    for form in forms.values():
+        kobo.push(form)
     _send_late(kobo, work)
     open_round(assessment_round, by=users["manager"])
     return assessment_round
@@ -257,6 +261,13 @@ def _row(kind: str, one: _Work) -> dict[str, object]:
         answers = plant_error(answers, error)
     moment = one.group.ends_at + timedelta(minutes=15)
     return {"answers": answers, "submitted_by": one.person.kobo_username, "submission_time": moment}
+
+
+def _judge_at_kobo(kobo: DemoKobo, work: Sequence[_Work]) -> None:
+    """Somebody sets a status in Kobo's own pages: a reviewer is shown it, and it decides nothing."""
+    sent = [one for one in work if one.name in _FORM and one.target.form_kind.code == SUB_AREA]
+    number = next(number for number, one in enumerate(sent) if one.story == "received")
+    kobo.state.set_validation(kobo.state.ids(ASSETS[SUB_AREA])[number], KoboStatus.ON_HOLD, by="kobo_colleague")
 
 
 def _review(forms: Iterable[KoboForm], work: Sequence[_Work], users: Mapping[str, User]) -> None:

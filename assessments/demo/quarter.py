@@ -75,11 +75,15 @@ def load_quarter(
         open_round(assessment_round, by=users["manager"], at=opened)
     with transaction.atomic():
         groups = _hold_focus_groups(forms, targets, people)
+    connected = []
     for code, kind in kinds.items():
         form = kobo.connect(ASSETS[code], f"Baseline 2022-Q4: {kind}", kind=kind, assessment_round=assessment_round)
         kobo.submit(ASSETS[code], list(_rows(code, forms, groups)))
         kobo.sync(form)
+        connected.append(form)
     _approve(assessment_round, users)
+    for form in connected:
+        kobo.push(form)
     close_round(assessment_round, by=users["manager"], at=datetime(2023, 3, 13, 9, tzinfo=UTC))
     return assessment_round
 

@@ -101,23 +101,26 @@ def world(village, enumerator, sub_area, region, manager):
         User: manager,
         models.AssessmentRound: target.round,
         models.FocusGroupSession: group,
+        models.HookDelivery: models.HookDelivery.objects.create(form=form, received_at=NOW, kobo_id=1, body="{}"),
         models.Indicator: models.Indicator.objects.first(),
         models.KoboForm: form,
         models.KoboFormVersion: form.versions.get(),
         models.KoboServer: form.server,
         models.KoboSubmission: submission,
         models.RoundTarget: target,
+        models.StatusPush: submission.status_pushes.get(),
         models.SyncRun: run,
     }
 
 
 # What nobody but these may open; all other lists are for everybody who has a desk.
 FOR_ADMINISTRATORS = {User, ApiToken, Notice}
-NOT_FOR_COORDINATORS = {StatusChange, *FOR_ADMINISTRATORS}
+NOT_FOR_COORDINATORS = {StatusChange, models.HookDelivery, *FOR_ADMINISTRATORS}
 # Rows of places: another region's coordinator does not find them.
 OF_PLACES = {
     Absence, AdminUnit, Boundary, Certificate, CorrectiveTask, Enumerator, Team, TestAttempt, TrainingSession,
     UnitChange, UnitScope, models.FocusGroupSession, models.KoboSubmission, models.RoundTarget,
+    models.StatusPush,
 }  # fmt: skip
 ADD = {
     "administrator": {
@@ -204,7 +207,13 @@ def test_index_follows_the_work(client, world, coordinator, administrator):
             ],
         ),
         ("fieldwork", ["AssessmentRound", "RoundTarget", "FocusGroupSession"]),
-        ("kobo", ["KoboForm", "SyncRun", "KoboServer", "KoboFormVersion", "FormKind", "Indicator"]),
+        (
+            "kobo",
+            [
+                "KoboForm", "SyncRun", "KoboServer", "KoboFormVersion", "HookDelivery", "FormKind", "Indicator",
+                "StatusPush",
+            ],
+        ),
         ("review", ["KoboSubmission", "StatusChange"]),
         ("places", ["AdminUnit", "UnitChange", "GazetteerUpdate", "Boundary"]),
         ("rights", ["User", "UnitScope", "ApiToken"]),

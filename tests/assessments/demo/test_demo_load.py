@@ -9,9 +9,11 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from assessments.demo.load import load_demo
-from assessments.enums import Bucket
-from assessments.models import AssessmentRound, FocusGroupSession, KoboSubmission, SyncRun
+from assessments.enums import STATUS_AT_KOBO, Bucket
+from assessments.kobo.practice.state import PracticeKobo
+from assessments.models import AssessmentRound, FocusGroupSession, KoboSubmission, StatusPush, SyncRun
 from assessments.selectors.coverage import coverage
+from assessments.selectors.kobo_status import proposal_for
 from assessments.selectors.open_work import open_work
 from assessments.selectors.report import report
 from assessments.services.leaving import leave
@@ -66,6 +68,7 @@ def count_rows() -> dict[str, int]:
     models = (
         User, Enumerator, Certificate, FocusGroupSession, KoboSubmission, SyncRun, StatusChange, Team, TeamMembership,
         Absence, CorrectiveTask, TestAttempt, Enrolment, EnumeratorIdentity, GazetteerUpdate, UnitChange, Notice,
+        StatusPush,
     )  # fmt: skip
     return {model.__name__: model.objects.count() for model in models}
 
@@ -95,12 +98,24 @@ def test_demo_gives_the_published_figures_and_a_round_in_every_state(tmp_path):
     trainings_have_their_people_and_tests()
     people_have_teams_absences_and_tasks()
     places_wait_for_a_decision()
+    decisions_are_at_kobo(tmp_path / "kobo.sqlite3")
 
     before = count_rows()
     load(tmp_path / "kobo.sqlite3", today=date(2026, 12, 24))
     assert count_rows() == before
     assert report(quarter).total == 668_422
     what_people_try_stays(tmp_path / "kobo.sqlite3")
+
+
+def decisions_are_at_kobo(state: Path) -> None:
+    """Each as validation status, and one that somebody set there and nobody has decided about."""
+    assert set(StatusPush.objects.values_list("state", flat=True)) == {"sent", "superseded"}
+    kobo = PracticeKobo(state)
+    reviewed = KoboSubmission.objects.exclude(review_status="received")
+    statuses = {row.kobo_id: STATUS_AT_KOBO[row.review_status] for row in reviewed}
+    assert {key: kobo.row(key)["_validation_status"]["uid"] for key in statuses} == statuses
+    kobo.close()
+    assert [proposal_for(row).by for row in KoboSubmission.objects.proposed()] == ["kobo_colleague"]
 
 
 def trainings_have_their_people_and_tests() -> None:

@@ -235,6 +235,31 @@ def test_beat_gives_each_form_to_a_worker(form, kobo, submission, coordinator, m
     assert at_kobo(kobo, submission) == HOLD
 
 
+def test_edit_that_reopens_leaves_what_somebody_else_set(form, kobo, submission, coordinator):
+    return_submission(submission, reviewer=coordinator, **WORDS)
+    send(form)
+    kobo.set_validation(submission.kobo_id, APPROVED, by="aliya")
+    set_at_kobo(submission, APPROVED, by="aliya")
+
+    reopen_review(submission)
+
+    assert send(form) == Sending()
+    assert (at_kobo(kobo, submission), pushes()) == (APPROVED, [(HOLD, "sent")])
+    assert proposal_for(submission) is not None
+
+
+def test_status_that_was_set_before_ours_was_taken_away_stays(form, kobo, submission, coordinator):
+    return_submission(submission, reviewer=coordinator, **WORDS)
+    send(form)
+    reopen_review(submission)
+    kobo.set_validation(submission.kobo_id, APPROVED, by="aliya")
+    set_at_kobo(submission, APPROVED, by="aliya")
+
+    assert send(form) == Sending()
+
+    assert (at_kobo(kobo, submission), pushes()) == (APPROVED, [(HOLD, "sent"), ("", "superseded")])
+
+
 # --- trouble
 
 
