@@ -110,7 +110,9 @@ _NAMED_LIKE_A_FILE = (
 def attachment_path(asset_uid: str, kobo_id: int, *, uid: str, xpath: str) -> str:
     """Below the server's address. Without a uid (servers before 2025-04) the file is asked for by its question."""
     start = f"/api/v2/assets/{quote(asset_uid, safe='')}/data/{kobo_id:d}/attachments/"
-    return f"{start}{quote(uid, safe='')}/" if uid else f"{start}?{urlencode({'xpath': xpath}, quote_via=quote, safe='/')}"
+    if uid:
+        return f"{start}{quote(uid, safe='')}/"
+    return f"{start}?{urlencode({'xpath': xpath}, quote_via=quote, safe='/')}"
 
 
 def may_be_taken(mimetype: str) -> bool:
