@@ -188,6 +188,8 @@ def read_figures(mapping: Mapping, answers: Answers) -> tuple[FormFigure, ...]:
             figures.append(make(FormFigure, (None, indicator, category, number)))
         elif rule.known and unknown[rule.known]:
             figures.append(FormFigure(None, indicator, category or None, None))
+        elif rule.is_plain and type(raw := look_up(rule.value[0])) is str and (number := everyday.get(raw)) is not None:
+            figures.append(make(FormFigure, (None, indicator, category, number)))
         elif rule.repeat:
             closer = True
             figures.extend(_read_repeat(mapping, rule, answers, problems))

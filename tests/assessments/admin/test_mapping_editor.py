@@ -183,6 +183,19 @@ def test_questions_are_offered_in_the_readers_language(client, make_user, countr
     assert response.context["fit"]["unmapped"] == ["Children (children)"]
 
 
+def test_page_asks_the_database_as_often_for_one_form_as_for_three(
+    editor, form, target, version, django_assert_num_queries
+):
+    make_submission(target, form=form)
+    editor.get(address(form))
+    with django_assert_num_queries(14) as counted:
+        editor.get(address(form))
+    for _unused in range(2):
+        make_submission(target, form=form)
+    with django_assert_num_queries(len(counted)):
+        editor.get(address(form))
+
+
 # --- JSON
 
 

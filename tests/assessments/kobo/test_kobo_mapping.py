@@ -122,6 +122,17 @@ def test_read_figures_of_a_breakdown_nobody_knows_says_so_for_each_category():
     )
 
 
+def test_read_figures_of_a_number_beside_do_not_know_is_unknown():
+    assert read_figures(MAPPING, {"sex_known": "dk", "men": "5", "women": ""}) == (
+        own("sex", "male", None),
+        own("sex", "female", None),
+    )
+
+
+def test_read_figures_of_a_number_beside_known_is_the_number():
+    assert read_figures(MAPPING, {"sex_known": "yes", "men": "5"}) == (own("sex", "male", 5),)
+
+
 def test_read_figures_of_villages_keeps_their_units_and_leaves_out_blank_and_unlisted_ones():
     rows = [
         {"villages/code": " 101 ", "villages/number": "5"},
