@@ -3,18 +3,13 @@
 The address is always built from ids: one that a row names could lead anywhere, and the token would go with it.
 """
 
-import time
 from codecs import getincrementaldecoder
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
-import requests
-from urllib3.exceptions import HTTPError, ReadTimeoutError
-
 from assessments.kobo.payloads import clean_text
 
-PIECE: Final = 64 * 1024
 # So many bytes of the beginning are enough to tell what a file is.
 HEAD: Final = 512
 
@@ -172,24 +167,6 @@ def media_questions(content: Mapping[str, Any] | None) -> frozenset[str] | None:
         return None
     rows = [row for row in survey if isinstance(row, dict)]
     return frozenset(str(row.get("$xpath")) for row in rows if row.get("type") in _MEDIA_QUESTIONS)
-
-
-def iter_pieces(response: requests.Response, *, seconds: float) -> Iterator[bytes]:
-    """The body as it comes in. `requests.ReadTimeout` once it took longer than ``seconds``, however little came at a
-    time: ``iter_content`` would wait for a whole piece, and a file that drips never fills one.
-
-    Raises the exceptions of `requests` that `iter_content` would.
-    """
-    deadline = time.monotonic() + seconds
-    try:
-        while piece := response.raw.read1(PIECE, decode_content=True):
-            yield piece
-            if time.monotonic() > deadline:
-                raise requests.ReadTimeout("the file drips")
-    except ReadTimeoutError as error:
-        raise requests.ReadTimeout(error) from None
-    except HTTPError as error:
-        raise requests.exceptions.ChunkedEncodingError(error) from None
 
 
 def _bare(mimetype: str) -> str:

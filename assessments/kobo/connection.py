@@ -17,7 +17,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 import orjson
 import requests
 from requests.auth import AuthBase
-from urllib3.exceptions import InvalidHeader, ReadTimeoutError
+from urllib3.exceptions import HTTPError, InvalidHeader, ReadTimeoutError
 from urllib3.util.retry import Retry
 
 from assessments.kobo.errors import KoboError, KoboRejected, KoboUnavailable
@@ -31,7 +31,7 @@ MAX_RETRY_AFTER = 30.0  # seconds of one pause; a server that asks for more is l
 RETRY_WINDOW = 60.0
 # The read time-out starts anew with each byte. A body that drips longer than this many times the time-out is given up.
 MOST_TIMEOUTS = 3
-CHUNK = 256 * 1024
+PIECE = 256 * 1024
 EXCERPT_LENGTH = 200
 
 _RETRY_OFTEN = frozenset({"too_many_requests", "server_unavailable", "connection_failed", "connection_cut"})
@@ -251,14 +251,9 @@ class KoboConnection:
 
     def _read_whole(self, response: requests.Response) -> None:
         """Into ``response.content``, as ``requests`` does without ``stream``, but not for ever."""
-        deadline = time.monotonic() + MOST_TIMEOUTS * self._timeout[1]
-        parts = []
         with response:
-            for part in response.iter_content(CHUNK):
-                parts.append(part)
-                if time.monotonic() > deadline:
-                    raise requests.ReadTimeout("the answer drips")
-        response._content = b"".join(parts)
+            whole = b"".join(iter_pieces(response, seconds=MOST_TIMEOUTS * self._timeout[1]))
+        response._content = whole
 
     def _join_redirect(self, url: str, location: str) -> str:
         """Where to go next; raises unless it is on the same scheme, host and port."""
@@ -315,6 +310,24 @@ class KoboConnection:
         text = unescape(re.sub(r"<(script|style)\b.*?</\1>|<[^<>]*>", " ", text, flags=re.IGNORECASE | re.DOTALL))
         text = "".join(letter if letter.isprintable() else " " for letter in clean_text(text)[: 20 * EXCERPT_LENGTH])
         return " ".join(text.split()).replace(self._token, "***")[:EXCERPT_LENGTH]
+
+
+def iter_pieces(response: requests.Response, *, seconds: float) -> Iterator[bytes]:
+    """The body as it comes in. `requests.ReadTimeout` once it took longer than ``seconds``, however little came at a
+    time: ``iter_content`` would wait for a whole piece, and what drips never fills one.
+
+    Raises the exceptions of `requests` that `iter_content` would.
+    """
+    deadline = time.monotonic() + seconds
+    try:
+        while piece := response.raw.read1(PIECE, decode_content=True):
+            yield piece
+            if time.monotonic() > deadline:
+                raise requests.ReadTimeout("the answer drips")
+    except ReadTimeoutError as error:
+        raise requests.ReadTimeout(error) from None
+    except HTTPError as error:
+        raise requests.exceptions.ChunkedEncodingError(error) from None
 
 
 def _open_session() -> requests.Session:

@@ -503,7 +503,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='matchalias',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('enumerator__isnull', False), ('focus_group', None), ('kind', 'person'), ('target', None)), models.Q(('enumerator', None), ('focus_group', None), ('kind', 'place'), ('target__isnull', False)), models.Q(('enumerator', None), ('focus_group__isnull', False), ('kind', 'focus_group'), ('target', None)), _connector='OR'), name='matchalias_says_one_thing'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('enumerator__isnull', False), ('focus_group', None), ('kind', 'person'), ('target', None)), models.Q(('enumerator', None), ('focus_group', None), ('kind', 'place'), ('target__isnull', False)), models.Q(('enumerator', None), ('focus_group__isnull', False), ('kind', 'focus_group'), ('target', None)), _connector='OR'), name='matchalias_says_one_thing', violation_error_message='Say what is meant: an enumerator, a target or a focus group.'),
         ),
         pgtrigger.migrations.AddTrigger(
             model_name='matchalias',

@@ -53,6 +53,7 @@ class MatchAlias(models.Model):
                 | Q(kind=TypedKind.PLACE, enumerator=None, target__isnull=False, focus_group=None)
                 | Q(kind=TypedKind.FOCUS_GROUP, enumerator=None, target=None, focus_group__isnull=False),
                 name="matchalias_says_one_thing",
+                violation_error_message=_("Say what is meant: an enumerator, a target or a focus group."),
             ),
         ]
 

@@ -30,12 +30,12 @@ from assessments.kobo.attachments import (
     attachment_path,
     ending_of,
     is_page,
-    iter_pieces,
     may_be_taken,
     media_questions,
     named_files,
 )
 from assessments.kobo.client import KoboClient
+from assessments.kobo.connection import iter_pieces
 from assessments.kobo.errors import KoboError, KoboPayloadError, KoboRejected, KoboUnavailable
 from assessments.kobo.payloads import Attachment, parse_submission
 from assessments.models import KoboForm, KoboServer, KoboSubmission, SubmissionAttachment
