@@ -16,7 +16,7 @@ from itertools import chain
 from typing import Any, cast
 
 from django.apps import apps
-from django.db.models import Count, Max
+from django.db.models import Count, Max, Q
 from django.utils import timezone
 
 from assessments.enums import MatchState, Severity, SyncOutcome, SyncStep
@@ -27,7 +27,7 @@ from assessments.models import KoboForm, KoboSubmission, QualityFlag, SyncRun
 from assessments.services.kobo_rows import ReadRow, RowReader
 from assessments.services.kobo_store import LISTED_TWICE, Store
 from assessments.services.kobo_versions import read_new_versions
-from assessments.services.rereading import reread
+from assessments.services.rereading import reread, reread_settled_meanwhile
 from assessments.services.sync_ledger import (
     EDITED,
     NEW,
@@ -101,6 +101,8 @@ class Pull:
         self._rematch()
         if not quick or not self._look_quickly(wanted):
             self._compare_everything()
+        if "reader" in self.__dict__:
+            reread_settled_meanwhile(self.form, reader=self.reader, store=self.store)
         self._look_for_late_files()
         if self.ledger.counts[NEW] or self.ledger.counts[EDITED] or self.ledger.is_whole:
             self._flag_what_is_listed_twice()
@@ -175,9 +177,13 @@ class Pull:
         return SyncOutcome.RED, "counts_differ", {"at_kobo": run.at_kobo, "seen": ledger.listed}
 
     def _learn_versions(self) -> None:
-        """What a version asks is read once; where Kobo could not answer then, with the next sweep."""
-        unread = self.ledger.is_whole and not self.form.versions.filter(content__isnull=False).exists()
-        if unread or ("store" in self.__dict__ and self.store.met_new_version):
+        """What a version asks is read once. Where Kobo could not answer then, or we were killed before we asked, by the
+        runs of a day, and later by each sweep.
+        """
+        unread = self.form.versions.filter(content__isnull=True)
+        if not self.ledger.is_whole:
+            unread = unread.filter(first_seen_at__gt=timezone.now() - SWEEP_EVERY)
+        if unread.exists() or (self.ledger.is_whole and not self.form.versions.exists()):
             read_new_versions(self.form, client=self.client)
 
     def finish(
@@ -189,10 +195,10 @@ class Pull:
         run.incidents = dict(self.client.connection.incidents - self._troubles_before)
         # Not what somebody wrote into the row meanwhile.
         run.save(update_fields=_WRITTEN_AT_THE_END)
-        then: dict[str, object] = {"swept_at": self.form.swept_at, "media_checked_at": self.form.media_checked_at}
+        form = KoboForm.objects.filter(pk=run.form_id)
+        form.update(swept_at=self.form.swept_at, media_checked_at=self.form.media_checked_at)
         if pause:
-            then["next_sync_at"] = now + timedelta(minutes=self.form.sync_every)
-        KoboForm.objects.filter(pk=run.form_id).update(**then)
+            form.update(next_sync_at=now + timedelta(minutes=self.form.sync_every))
 
     def _begin(self, step: SyncStep, *, expected: int = 0) -> None:
         self.run.step, self.run.done, self.run.expected = step, 0, expected
@@ -427,13 +433,18 @@ class Pull:
             self.ledger.see(kobo_id, REFUSED)
 
     def _rematch(self) -> None:
-        """Try again what matched nothing in earlier runs, if something was planned since the last that closed."""
-        if self.full or _planned_since(last_closed(self.form)):
-            waiting = KoboSubmission.objects.filter(
-                form=self.form, match_state=MatchState.UNMATCHED, is_refused=False
-            ).present()
-            if waiting.exists():
-                reread(self.form, waiting, reader=self.reader, store=self.store)
+        """Try again what matched nothing, or nobody, in earlier runs, if something was planned or settled, or somebody
+        came into the roster, since the last that closed.
+        """
+        last = last_closed(self.form)
+        nowhere = Q(pk__in=[])
+        if self.full or _changed_since(last, _PLAN):
+            nowhere |= Q(match_state=MatchState.UNMATCHED)
+        if self.full or _changed_since(last, _ROSTER):
+            nowhere |= Q(enumerator=None)
+        waiting = KoboSubmission.objects.filter(nowhere, form=self.form, is_refused=False).present()
+        if waiting.exists():
+            reread(self.form, waiting, reader=self.reader, store=self.store)
 
     def _mark_deleted(self) -> None:
         """Softly, each row confirmed by asking for it again, and never many at once: that would be a lost right.
@@ -506,17 +517,18 @@ def last_closed(form: KoboForm) -> datetime | None:
     return closed.values_list("started_at", flat=True).first()
 
 
-def _planned_since(moment: datetime | None) -> bool:
-    """Whether a target, a focus group or a person was made or changed since, by the database's own history."""
+def _changed_since(moment: datetime | None, histories: Sequence[str]) -> bool:
+    """Whether one of these rows was made or changed since, by the database's own history."""
     if moment is None:
         return True
     # A change is dated when its transaction began, and seen when it ended.
     since = moment - timedelta(hours=1)
-    histories = (apps.get_model(name) for name in _HISTORIES)
-    return any(history._default_manager.filter(pgh_created_at__gte=since).exists() for history in histories)
+    models = (apps.get_model(name) for name in histories)
+    return any(model._default_manager.filter(pgh_created_at__gte=since).exists() for model in models)
 
 
-_HISTORIES = ("assessments.RoundTargetEvent", "assessments.FocusGroupSessionEvent", "training.EnumeratorEvent")
+_ROSTER = ("training.EnumeratorEvent", "assessments.MatchAliasEvent")
+_PLAN = ("assessments.RoundTargetEvent", "assessments.FocusGroupSessionEvent", *_ROSTER)
 
 
 _WRITTEN_AT_THE_END = [
