@@ -91,7 +91,7 @@ def patch_status(context: Context, uid: str, key: str) -> Response:
 
 def delete_status(context: Context, uid: str, key: str) -> Response:
     _, row = _visible_row(context, uid, key, needs="validate_submissions")
-    submissions.set_validation(context.db, [row], None, by="", now=context.kobo.clock())
+    submissions.set_validation(context.db, [row], None, by=context.username or "", now=context.kobo.clock())
     return nothing()
 
 
@@ -268,12 +268,16 @@ def get_history(context: Context, uid: str) -> Response:
 
 def _describe_change(context: Context, project: sqlite3.Row, row: sqlite3.Row) -> dict[str, Any]:
     status = {} if row["status"] is None else {"status": row["status"]}
+    account = context.db.execute("SELECT uid FROM account WHERE username = ?", (row["username"],)).fetchone()
     return {
         "user": f"{context.request.base_url}/api/v2/users/{row['username']}/",
+        "user_uid": account["uid"] if account else None,
         "username": row["username"],
         "action": "modify-submission",
         "metadata": {
+            "source": "Practice",
             "asset_uid": project["uid"],
+            "ip_address": "127.0.0.1",
             "submission": {**status, "root_uuid": row["root_uuid"], "submitted_by": row["submitted_by"]},
             "log_subtype": "project",
             "project_owner": project["owner"],
