@@ -100,10 +100,17 @@ class Editor:
         return bool(not self.is_usable or self.faults or self.raw_fault)
 
     @property
-    def shown_json(self) -> str:
-        if self.raw is not None:
-            return self.raw
+    def row_faults(self) -> list[str]:
+        """For a page without rows."""
+        return [f"{row.number + 1}: {fault}" for row in self.rows.rows for fault in row.faults]
+
+    @property
+    def mapping_json(self) -> str:
         return json.dumps(self.rows.to_mapping(), ensure_ascii=False, indent=2)
+
+    @property
+    def shown_json(self) -> str:
+        return self.mapping_json if self.raw is None else self.raw
 
 
 def _show_editor(model_admin: VerbAdmin, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -118,7 +125,7 @@ def _show_editor(model_admin: VerbAdmin, request: HttpRequest, object_id: str) -
     editor = _open(owner, request)
     if request.method == "POST":
         act = request.POST.get("do", "check")
-        if act == "add":
+        if act == "add" and len(editor.rows.rows) < MOST_ROWS:
             editor.rows.rows.append(Row(len(editor.rows.rows), {}))
         if act == "own" or (act in ("save", "save_and_read") and editor.is_usable):
             answer = _save(request, editor, None if act == "own" else editor.rows.to_mapping())
@@ -233,7 +240,7 @@ def _export(owner: Owner) -> HttpResponse:
 def _render(model_admin: VerbAdmin, request: HttpRequest, form: KoboForm, editor: Editor) -> HttpResponse:
     fields = Fields(editor.questions)
     mapping, is_version = editor.rows.to_mapping(), isinstance(editor.owner, KoboFormVersion)
-    content = content_for(editor.owner)
+    content, is_too_long = content_for(editor.owner), len(editor.rows.rows) > MOST_ROWS
     context = {
         **model_admin.admin_site.each_context(request),
         "opts": model_admin.opts,
@@ -245,12 +252,13 @@ def _render(model_admin: VerbAdmin, request: HttpRequest, form: KoboForm, editor
         "versions": _choices_of_version(form, editor.owner),
         "is_version": is_version,
         "is_inherited": editor.owner.mapping is None,
-        "rows": [_shown_row(fields, row) for row in editor.rows.rows],
+        "rows": [] if is_too_long else [_shown_row(fields, row) for row in editor.rows.rows],
         "heads": fields.of_places("head", editor.rows.heads, HEAD_WORDS),
         "people": fields.of_places("people", editor.rows.people, PEOPLE_WORDS),
         "carried": json.dumps(editor.rows.carried, ensure_ascii=False),
         "remove_label": WORDS["remove"],
         "is_full": len(editor.rows.rows) >= MOST_ROWS,
+        "is_too_long": is_too_long,
         "is_posted": request.method == "POST",
         "is_read": content is not None,
         "fit": _shown_fit(check_fit(mapping, content), editor.questions) if editor.is_usable and content else None,

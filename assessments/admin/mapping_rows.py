@@ -24,7 +24,8 @@ Data = dict[str, Any]
 
 # With more, the categories come from a question; a fixed one is offered where it is in use.
 MOST_CATEGORIES = 20
-MOST_ROWS = 500
+# More fields than a page may send (DATA_UPLOAD_MAX_NUMBER_FIELDS): such a mapping is edited as JSON.
+MOST_ROWS = 300
 WORDS: dict[str, Promise] = {
     "figure": _("Figure"),
     "path": _("Question"),
@@ -146,7 +147,12 @@ def rows_of(mapping: Mapping[str, Any]) -> MappingRows:
 
 
 def rows_posted(posted: Mapping[str, str], questions: Sequence[Question]) -> MappingRows:
-    """What the page sent. Rows that were ticked to be removed are gone; a question of a repeat brings its repeat."""
+    """What the page sent; a mapping of too many rows is sent whole.
+
+    Rows that were ticked to be removed are gone; a question of a repeat brings its repeat.
+    """
+    if posted.get("whole"):
+        return rows_of(_carried(posted["whole"]))
     count = posted.get("rows", "")
     rows: list[Row] = []
     for number in range(min(int(count), MOST_ROWS) if count.isdecimal() and len(count) < 6 else 0):

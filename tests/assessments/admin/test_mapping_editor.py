@@ -232,6 +232,24 @@ def test_key_that_means_nothing_is_told_when_json_is_taken_over(editor, form):
     assert response.context["editor"].faults == ["colour means nothing in a mapping"]
 
 
+def test_mapping_of_more_rows_than_a_page_can_send_is_edited_as_json(editor, form):
+    """Whole, so that none is lost."""
+    years = [
+        {"indicator": "arrival_year", "category": str(year), "unit": [f"p{one}"], "repeat": ["r"], "value": ["r/v"]}
+        for year in range(2000, 2050)
+        for one in range(7)
+    ]
+    long = {"schema": 1, "figures": years}
+
+    response = editor.post(address(form), page(form, "rows", json=json.dumps(long)))
+    assert (response.context["rows"], response.context["is_too_long"]) == ([], True)
+    whole = response.context["editor"].mapping_json
+    sent = {"do": "save", "opened_with": fingerprint_of(form), "whole": whole, "rows": "0"}
+    editor.post(address(form), sent)
+
+    assert stored(form) == long
+
+
 def test_stored_mapping_is_downloaded(editor, form):
     response = editor.get(address(form), {"export": "1"})
 
