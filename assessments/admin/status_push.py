@@ -80,7 +80,7 @@ class StatusPushAdmin(VerbAdmin):
         ),
     )
     list_display = [
-        "shown_submission",
+        "shown_id",
         "shown_form",
         "shown_wanted",
         "shown_state",
@@ -107,6 +107,10 @@ class StatusPushAdmin(VerbAdmin):
         return f"{row.submission.kobo_id}: {self.shown_wanted(row)}"
 
     @admin.display(description=_("submission"), ordering="submission__kobo_id")
+    def shown_id(self, push: StatusPush) -> str:
+        return f"{push.submission.kobo_id}"
+
+    @admin.display(description=_("submission"))
     def shown_submission(self, push: StatusPush) -> SafeString | str:
         address = reverse("admin:assessments_kobosubmission_change", args=[push.submission_id])
         return format_html('<a href="{}">{}</a>', address, f"{push.submission.kobo_id}")
