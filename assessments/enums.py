@@ -122,6 +122,19 @@ class SyncTrigger(models.TextChoices):
     HOOK = "hook", _("Kobo's notice")
 
 
+class SyncState(models.TextChoices):
+    """How a form stands between its runs, worst first. ``red``: a person has to act. ``late``: too long without a
+    complete run. ``retry``: the last run did not end well, the next one tries again. ``off``: not synchronised.
+    """
+
+    RED = "red", _("needs somebody")
+    LATE = "late", _("late")
+    RETRY = "retry", _("is tried again")
+    NEVER = "never", _("not run yet")
+    GOOD = "good", _("up to date")
+    OFF = "off", _("switched off")
+
+
 class SyncStep(models.TextChoices):
     """What a run is doing, in the order in which it does it."""
 

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.db.models import F, Q
+from django.db.models.expressions import RawSQL
 
 from assessments.enums import IN_REVIEW, STATUS_AT_KOBO, FocusGroupStatus, PushState
 from locations.permissions import has_desk
@@ -12,6 +13,15 @@ from training.querysets import of_person
 
 if TYPE_CHECKING:
     from assessments import models  # noqa: F401
+
+
+# The first half of the advisory lock's key that a sync holds while it runs; the second is the form's.
+SYNC_LOCK = 0x4B6F626F
+_HELD = """
+    SELECT objid::bigint FROM pg_locks
+    WHERE locktype = 'advisory' AND classid = %s AND objsubid = 2 AND granted
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
 
 
 class RoundTargetQuerySet(ScopedQuerySet["models.RoundTarget"]):
@@ -63,6 +73,10 @@ class KoboFormQuerySet(ScopedQuerySet["models.KoboForm"]):
 
     def due(self, now: datetime) -> "KoboFormQuerySet":
         return self.filter(Q(next_sync_at=None) | Q(next_sync_at__lte=now), is_active=True)
+
+    def being_synced(self) -> "KoboFormQuerySet":
+        """A worker is on it at this moment. A run that says "running" of another form has lost its worker."""
+        return self.filter(pk__in=RawSQL(_HELD, [SYNC_LOCK]))  # noqa: S611  a fixed text
 
 
 class KoboSubmissionQuerySet(ScopedQuerySet["models.KoboSubmission"]):

@@ -12,8 +12,9 @@ from assessments.models import KoboForm
 from assessments.services.assignment_lists import find_due_forms, publish_assignment_list
 from assessments.services.attachments import fetch_due_attachments, forms_with_due_attachments
 from assessments.services.kobo_connection import open_client
-from assessments.services.kobo_hooks import delete_old_deliveries, settle_notices, waiting_ids
+from assessments.services.kobo_hooks import delete_old_deliveries, waiting_ids
 from assessments.services.kobo_sync import sync_form
+from assessments.services.replay import read_all_again
 from assessments.services.status_pushes import forms_with_due_pushes, send_pushes
 from dtm_ops.accounts.models import User
 from dtm_ops.common.errors import Refused
@@ -44,9 +45,12 @@ def sync_due_forms() -> int:
     retry_backoff_max=600,
     retry_jitter=True,
 )
-def sync_kobo_form(self: Task, form_id: int, trigger: str = SyncTrigger.BEAT, user_id: int | None = None) -> str:
-    """Sync one form. Returns the outcome, or why nothing was done. An answer that a person has to act on is not
-    retried. Of the ticks that queued a form while its run was still going on, none runs it again.
+def sync_kobo_form(
+    self: Task, form_id: int, trigger: str = SyncTrigger.BEAT, user_id: int | None = None, *, full: bool = False
+) -> str:
+    """Sync one form. Returns the outcome, or why nothing was done. ``full``: every row is read again. An answer that a
+    person has to act on is not retried. Of the ticks that queued a form while its run was still going on, none runs it
+    again.
     """
     form = KoboForm.objects.select_related("server", "round", "form_kind").filter(pk=form_id, is_active=True).first()
     if form is None:
@@ -59,13 +63,19 @@ def sync_kobo_form(self: Task, form_id: int, trigger: str = SyncTrigger.BEAT, us
         with open_client(form.server) as client:
             wanted = waiting_ids(form) if trigger == SyncTrigger.HOOK else ()
             quick = trigger in (SyncTrigger.BEAT, SyncTrigger.HOOK)
-            run = sync_form(form, client=client, trigger=trigger, by=by, quick=quick, wanted=wanted)
-        settle_notices(run)
+            run = sync_form(form, client=client, trigger=trigger, by=by, full=full, quick=quick, wanted=wanted)
         return str(run.outcome)
     except Refused as refused:
         return refused.code
     except KoboRejected as error:
         return error.code
+
+
+@shared_task(name="assessments.read_form_again")
+def read_form_again(form_id: int) -> int:
+    """Read every form that we hold and that is not approved again. Returns how many say another thing now."""
+    form = KoboForm.objects.select_related("round", "form_kind").filter(pk=form_id).first()
+    return read_all_again(form, by=None) if form else 0
 
 
 def queue_sync_after_notice(form: KoboForm) -> None:

@@ -22,7 +22,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from rest_framework.throttling import UserRateThrottle
 
-from assessments.models import HookDelivery, Indicator, KoboFormVersion, StatusPush
+from assessments.models import HookDelivery, Indicator, KoboFormVersion, MatchAlias, StatusPush
 from assessments.services.kobo_hooks import open_hook
 from assessments.services.review import return_submission
 from dtm_ops.accounts.models import ApiToken, User, issue_token
@@ -107,6 +107,7 @@ ROSTER = ADMINISTRATOR | COORDINATORS
 OWN_ROSTER = ADMINISTRATOR | OWN_COORDINATOR
 ROUND = ADMINISTRATOR | MANAGER
 REVIEW = MANAGER | OWN_COORDINATOR
+OWN_REVIEW = REVIEW | ADMINISTRATOR
 
 
 def table_pages(who: Names) -> dict[str, Rule]:
@@ -192,14 +193,20 @@ ADMIN: dict[str, Desk] = {
         verbs={
             **dict.fromkeys(["approve", "return", "reject", "take_over", "keep_ours"], REVIEW),
             "match": REVIEW | ADMINISTRATOR,
-        }
+        },
+        # What a coordinator may settle or read again is asked of each row.
+        more={"to_match": Rule(DESK, DESK), "unreadable": Rule(DESK, DESK), "phones": Rule(DESK, DESK)},
     ),
+    "assessments_matchalias": Desk(row=DESK, verbs={"take_back": OWN_REVIEW}),
     "assessments_koboserver": Desk(row=DESK),
     "assessments_koboform": Desk(
         row=DESK,
         change=ADMINISTRATOR,
-        verbs={"sync": DESK, "push_again": DESK, "send_list": ADMINISTRATOR},
-        more={"mapping": Rule(DESK, ADMINISTRATOR), "notices": Rule(ADMINISTRATOR, ADMINISTRATOR)},
+        verbs={
+            **dict.fromkeys(["sync", "sync_full", "stop", "push_again"], DESK),
+            **dict.fromkeys(["let_through", "send_list", "read_again"], ADMINISTRATOR),
+        },
+        more={"live": Rule(DESK), "mapping": Rule(DESK, ADMINISTRATOR), "notices": Rule(ADMINISTRATOR, ADMINISTRATOR)},
     ),
     # Bodies of notices hold answers of any region.
     "assessments_hookdelivery": Desk(view=ROUND, row=ROUND),
@@ -407,6 +414,9 @@ def walk(village, enumerator, other_village, sub_area, region, administrator, ma
         "koboform": world.form.pk,
         "koboformversion": KoboFormVersion.objects.create(form=world.form, uid="v1", first_seen_at=now).pk,
         "kobosubmission": world.submission.pk,
+        "matchalias": MatchAlias.objects.create(
+            round=world.round, kind="place", typed="Zhandossov", key="žandosov", target=world.target
+        ).pk,
         "syncrun": world.run.pk,
         "statuspush": StatusPush.objects.get().pk,
         "hookdelivery": HookDelivery.objects.create(form=world.form, received_at=now, kobo_id=1, body="{}").pk,

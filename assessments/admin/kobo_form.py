@@ -4,53 +4,31 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
+from django.contrib.admin.views.main import ORDER_VAR, ChangeList
 from django.db.models import Count, Max, OuterRef, QuerySet, Subquery, URLField
+from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
-from kombu.exceptions import OperationalError
 
 from assessments.admin.assignment_list import SEND_LIST, list_section
 from assessments.admin.hooks import notices_section, notices_url
 from assessments.admin.mapping_editor import mapping_url
 from assessments.admin.status_push import PUSH_AGAIN, pushes_section
-from assessments.admin.tones import SYNC
-from assessments.enums import SyncOutcome, SyncTrigger
-from assessments.messages import run_message
-from assessments.models import KoboForm, KoboServer, SyncRun
-from assessments.permissions import can_connect_kobo, can_start_sync
-from assessments.tasks import sync_kobo_form
-from dtm_ops.accounts.models import User
-from dtm_ops.common.badges import QUIET, badge
-from dtm_ops.common.desk import AnyUser, DeskRights, UnscopedAdmin
+from assessments.admin.sync_page import SYNC_VERBS, live_url, sync_sections
+from assessments.admin.tones import SYNC_STATE
+from assessments.admin.unreadable import READ_AGAIN
+from assessments.enums import SyncOutcome, SyncState
+from assessments.models import KoboForm, KoboServer, KoboSubmission
+from assessments.permissions import can_connect_kobo
+from assessments.selectors.sync_state import with_sync_state
+from dtm_ops.common.badges import INFO, badge
+from dtm_ops.common.desk import DeskRights, UnscopedAdmin
 from dtm_ops.common.desk_sections import DeskSection
-from dtm_ops.common.errors import Refused
-from dtm_ops.records.verbs import Verb, VerbAdmin
+from dtm_ops.records.verbs import VerbAdmin
 from locations.permissions import has_desk
-
-LAST_RUNS = 10
-
-
-def _may_sync(user: AnyUser, form: Any = None) -> bool:
-    return can_start_sync(user)
-
-
-def _queue_sync(form: KoboForm, *, user: User) -> str:
-    try:
-        sync_kobo_form.delay_on_commit(form.pk, trigger=SyncTrigger.BUTTON, user_id=user.pk)
-    except OperationalError:
-        raise Refused(
-            _now("The queue of background work does not answer: nothing was started. Tell your administrator."),
-            code="broker_down",
-        ) from None
-    return _now("The sync of %(form)s is queued; its run appears here in a moment.") % {"form": form}
-
-
-def _is_synchronised(form: KoboForm) -> str:
-    return "" if form.is_active else _now("the form is not synchronised: switch it on first")
 
 
 @admin.register(KoboServer)
@@ -79,6 +57,14 @@ class KoboServerAdmin(UnscopedAdmin):
         return server.contact
 
 
+class WorstFirst(ChangeList):
+    """Without another order chosen: first the forms that need somebody."""
+
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
+        found = list(super().get_ordering(request, queryset))
+        return found if ORDER_VAR in self.params else ["sync_rank", *found]
+
+
 @admin.register(KoboForm)
 class KoboFormAdmin(VerbAdmin):
     desk_section = DeskSection.KOBO
@@ -87,24 +73,18 @@ class KoboFormAdmin(VerbAdmin):
     seen_fields = ()
     change_form_template = "admin/assessments/koboform/change_form.html"
     verbs = (
-        Verb(
-            name="sync",
-            label=_("Sync now"),
-            may=_may_sync,
-            act=_queue_sync,
-            fits=_is_synchronised,
-            # Queued at once, so that a queue that does not answer is told here.
-            is_atomic=False,
-        ),
+        *SYNC_VERBS,
         SEND_LIST,
         PUSH_AGAIN,
+        READ_AGAIN,
     )
     list_display = [
         "shown_name",
         "form_kind",
         "round",
         "shown_submissions",
-        "shown_outcome",
+        "shown_state",
+        "shown_good",
         "next_sync_at",
         "is_active",
     ]
@@ -118,28 +98,22 @@ class KoboFormAdmin(VerbAdmin):
     readonly_fields = ["name", "asset_uid", "server", "form_kind", "round", "major_version", "next_sync_at"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        last = SyncRun.objects.filter(form=OuterRef("pk")).order_by("-started_at", "-pk")
-        return (
-            super()
-            .get_queryset(request)
-            .annotate(
-                received=Count("submissions"),
-                last_outcome=Subquery(last.values("outcome")[:1]),
-                last_at=Subquery(last.values("started_at")[:1]),
-            )
-        )
+        of_form = KoboSubmission.objects.filter(form=OuterRef("pk")).order_by().values("form")
+        received = Subquery(of_form.annotate(number=Count("pk")).values("number"))
+        return with_sync_state(super().get_queryset(request)).annotate(received=Coalesce(received, 0))
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return WorstFirst
 
     def get_urls(self) -> list[URLPattern]:
-        return [notices_url(self), mapping_url(self), *super().get_urls()]
+        return [live_url(self), notices_url(self), mapping_url(self), *super().get_urls()]
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         form = self.get_object(request, unquote(object_id))
-        runs = SyncRun.objects.filter(form=form).select_related("form", "by")
-        shown = [(run, run_message(run), SYNC[SyncOutcome(run.outcome)]) for run in runs[:LAST_RUNS]]
         context = {
-            "runs": shown,
+            **sync_sections(form, request.user),
             "notices": notices_section(form, request.user),
             "focus_groups": list_section(form),
         }
@@ -155,9 +129,13 @@ class KoboFormAdmin(VerbAdmin):
         address = reverse("admin:assessments_kobosubmission_changelist")
         return format_html('<a href="{}?form__id__exact={}&review=all">{}</a>', address, form.pk, form.received)
 
-    @admin.display(description=_("last run"), ordering="last_at")
-    def shown_outcome(self, form: Any) -> SafeString:
-        if form.last_outcome is None:
-            return badge(_("none yet"), QUIET)
-        outcome = SyncOutcome(form.last_outcome)
-        return badge(outcome.label, SYNC[outcome])
+    @admin.display(description=_("sync"), ordering="sync_rank")
+    def shown_state(self, form: Any) -> SafeString:
+        if form.running_run and form.is_held:
+            return badge(SyncOutcome.RUNNING.label, INFO)
+        state = SyncState(form.sync_state)
+        return badge(state.label, SYNC_STATE[state])
+
+    @admin.display(description=_("last complete run"), ordering="good_at")
+    def shown_good(self, form: Any) -> Any:
+        return form.good_at

@@ -10,6 +10,7 @@ from assessments.enums import (
     ReviewStatus,
     RoundStatus,
     SyncOutcome,
+    SyncState,
     TargetStatus,
 )
 from dtm_ops.common.badges import BAD, GOOD, INFO, QUIET, WAIT
@@ -41,6 +42,15 @@ SYNC = {
     SyncOutcome.RED: BAD,
     SyncOutcome.FAILED: BAD,
     SyncOutcome.LOST: WAIT,
+    SyncOutcome.STOPPED: QUIET,
+}
+SYNC_STATE = {
+    SyncState.RED: BAD,
+    SyncState.LATE: BAD,
+    SyncState.RETRY: WAIT,
+    SyncState.NEVER: QUIET,
+    SyncState.GOOD: GOOD,
+    SyncState.OFF: QUIET,
 }
 ATTACHMENT = {
     AttachmentState.LISTED: INFO,

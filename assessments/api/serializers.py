@@ -6,7 +6,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from assessments.enums import Bucket
+from assessments.enums import Bucket, SyncState
 from assessments.messages import flag_message, problem_message, run_message
 from assessments.models import (
     AssessmentRound,
@@ -332,11 +332,15 @@ class KoboServerSerializer(serializers.ModelSerializer):
 
 
 class KoboFormSerializer(serializers.ModelSerializer):
-    """``next_sync_at`` null: within a minute."""
+    """``next_sync_at`` null: within a minute. ``swept_at``: when every id was last compared with Kobo's; null: never.
+    ``state``: how the sync stands between its runs; ``late`` and ``red`` want somebody.
+    """
 
     server = KoboServerSerializer(read_only=True)
     round = code_of()
     form_kind = code_of()
+    state = serializers.ChoiceField(source="sync_state", choices=SyncState.choices, read_only=True)
+    last_complete_at = serializers.DateTimeField(source="good_at", read_only=True, allow_null=True)
 
     class Meta:
         model = KoboForm
@@ -351,12 +355,18 @@ class KoboFormSerializer(serializers.ModelSerializer):
             "is_active",
             "sync_every",
             "next_sync_at",
+            "swept_at",
+            "state",
+            "last_complete_at",
         ]
         read_only_fields = fields
 
 
 class SyncRunSerializer(serializers.ModelSerializer):
-    """The ledger of a run. ``message`` says the outcome in the reader's language."""
+    """The ledger of a run. ``message`` says the outcome in the reader's language. ``is_sweep``: every id was compared;
+    else counts alone, beside what is new, edited and judged. ``done`` of ``expected`` rows of the present ``step``.
+    ``incidents``: troubles that were got over, how often each by code.
+    """
 
     asset = serializers.CharField(source="form.asset_uid", read_only=True)
     round = serializers.CharField(source="form.round.code", read_only=True)
@@ -378,6 +388,13 @@ class SyncRunSerializer(serializers.ModelSerializer):
             "outcome",
             "message",
             "closed",
+            "is_sweep",
+            "step",
+            "done",
+            "expected",
+            "stop_asked_at",
+            "requests",
+            "incidents",
             "at_kobo",
             "here",
             "new",

@@ -34,6 +34,7 @@ from assessments.models import (
 )
 from assessments.selectors.contracts import coverage_answer, report_answer
 from assessments.selectors.coverage import with_bucket
+from assessments.selectors.sync_state import with_sync_state
 from locations.api.permissions import HasDesk, HasRole
 from locations.models import AdminUnit
 from training.models import Certificate, Enrolment, Enumerator, FormKind, TeamMembership, TrainingSession
@@ -289,9 +290,8 @@ class KoboFormViewSet(ReadOnly):
     lookup_value_regex = NUMBER
 
     def get_queryset(self) -> QuerySet[KoboForm]:
-        return (
-            KoboForm.objects.visible_to(self.request.user).select_related("server", "round", "form_kind").order_by("pk")
-        )
+        seen = KoboForm.objects.visible_to(self.request.user).select_related("server", "round", "form_kind")
+        return with_sync_state(seen).order_by("pk")
 
 
 @extend_schema_view(

@@ -1,6 +1,6 @@
 """`/`: leads each role to its work. Every number opens the rows behind it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -25,11 +25,17 @@ LABELS: Mapping[str, Promise] = {
     "approved_first": _("Waiting for the final approval"),
     "changed": _("Changed after approval"),
     "returned": _("Returned, not corrected yet"),
-    "unmatched": _("Forms without a target"),
+    "to_match": _("Forms to match"),
     "unreadable": _("Forms that cannot be read"),
     "overdue": _("Overdue focus groups"),
     "this_week": _("Focus groups in the next seven days"),
     "no_date": _("Focus groups without a date"),
+}
+
+# Those with a page of their own; the others open the list.
+PAGES: Mapping[str, str] = {
+    "to_match": "admin:assessments_kobosubmission_to_match",
+    "unreadable": "admin:assessments_kobosubmission_unreadable",
 }
 
 
@@ -46,6 +52,15 @@ class SyncLine:
     says: str
 
 
+@dataclass(frozen=True, slots=True)
+class SyncAlert:
+    """``since``: when the first of them went wrong; None: not known."""
+
+    count: int
+    since: datetime | None
+    address: str
+
+
 @never_cache
 @require_safe
 def show_home(request: HttpRequest) -> HttpResponse:
@@ -53,16 +68,29 @@ def show_home(request: HttpRequest) -> HttpResponse:
     user = request.user
     if not has_desk(user):
         return redirect("my_work") if is_enumerator(user) else render(request, "assessments/home_no_role.html")
+    syncs = desk.forms_in_sync(user)
     context = {
+        "alert": _alert(syncs),
         "forms": _tiles(desk.waiting_forms(user), "kobosubmission", _review_codes(user)),
         "focus_groups": _tiles(desk.waiting_focus_groups(user), "focusgroupsession", _plan_codes(user)),
         "rounds": desk.rounds_in_view(user),
-        "syncs": [SyncLine(one, run_message(one.run) if one.run else "") for one in desk.forms_in_sync(user)],
+        "syncs": [SyncLine(one, run_message(one.run) if one.run else "") for one in syncs],
         "is_enumerator": is_enumerator(user),
         "connects_kobo": can_connect_kobo(user),
         "gives_rights": can_change_gazetteer(user),
     }
     return render(request, "assessments/home.html", context)
+
+
+def _alert(syncs: Sequence[FormSync]) -> SyncAlert | None:
+    """Forms whose copy here is not known to be whole, or is late; None: all is well."""
+    bad = [one for one in syncs if one.needs_somebody]
+    if not bad:
+        return None
+    forms = "admin:assessments_koboform"
+    one_alone = len(bad) == 1
+    page = reverse(f"{forms}_change", args=[bad[0].form.pk]) if one_alone else reverse(f"{forms}_changelist")
+    return SyncAlert(len(bad), min((one.since for one in bad if one.since), default=None), page)
 
 
 @require_safe
@@ -76,10 +104,10 @@ def show_current_round(request: HttpRequest, page: str) -> HttpResponse:
 
 def _review_codes(user: Any) -> tuple[str, ...]:
     if can_approve_finally(user):
-        return ("received", "approved_first", "changed", "returned", "unmatched", "unreadable")
+        return ("received", "approved_first", "changed", "returned", "to_match", "unreadable")
     if can_review(user):
-        return ("received", "changed", "returned", "unmatched", "unreadable")
-    return ("unmatched", "unreadable") if can_match(user) else ()
+        return ("received", "changed", "returned", "to_match", "unreadable")
+    return ("to_match", "unreadable") if can_match(user) else ()
 
 
 def _plan_codes(user: Any) -> tuple[str, ...]:
@@ -87,10 +115,13 @@ def _plan_codes(user: Any) -> tuple[str, ...]:
 
 
 def _tiles(found: Mapping[str, Waiting], rows: str, codes: Iterable[str]) -> list[Tile]:
-    page = f"{reverse('admin:index')}assessments/{rows}/"
-    return [
-        Tile(LABELS[code], found[code].count, f"{page}?{urlencode(_as_text(found[code].lookups))}") for code in codes
-    ]
+    return [Tile(LABELS[code], found[code].count, _address(found[code], rows)) for code in codes]
+
+
+def _address(waiting: Waiting, rows: str) -> str:
+    if waiting.code in PAGES:
+        return reverse(PAGES[waiting.code])
+    return f"{reverse('admin:index')}assessments/{rows}/?{urlencode(_as_text(waiting.lookups))}"
 
 
 def _as_text(lookups: Mapping[str, Any]) -> dict[str, str]:

@@ -8,9 +8,11 @@ from typing import Any
 from django.db.models import Count, F, Max, Q
 from django.utils import timezone
 
-from assessments.enums import Bucket, FocusGroupStatus, MatchState, ReviewStatus, RoundStatus, SyncOutcome
+from assessments.enums import Bucket, FocusGroupStatus, ReviewStatus, RoundStatus, SyncOutcome, SyncState
 from assessments.models import AssessmentRound, FocusGroupSession, KoboForm, KoboSubmission, RoundTarget, SyncRun
 from assessments.selectors.coverage import with_bucket
+from assessments.selectors.match_queue import WAITING
+from assessments.selectors.sync_state import with_sync_state
 from dtm_ops.common.rounding import share
 from locations.querysets import AnyUser
 
@@ -51,10 +53,26 @@ class RoundProgress:
 
 @dataclass(frozen=True, slots=True)
 class FormSync:
-    """A connected form with its last run; None: it never ran."""
+    """A connected form with its present run or its last one; None: it never ran. ``form`` carries the columns of
+    `with_sync_state`.
+    """
 
-    form: KoboForm
+    form: Any
     run: SyncRun | None
+
+    @property
+    def state(self) -> SyncState:
+        return SyncState(self.form.sync_state)
+
+    @property
+    def needs_somebody(self) -> bool:
+        return self.state in (SyncState.RED, SyncState.LATE)
+
+    @property
+    def since(self) -> datetime | None:
+        """Since when it has not been right."""
+        since: datetime | None = self.form.bad_since or self.form.good_at or self.form.first_at
+        return since
 
 
 def waiting_forms(user: AnyUser) -> dict[str, Waiting]:
@@ -65,10 +83,11 @@ def waiting_forms(user: AnyUser) -> dict[str, Waiting]:
             "received": {"review_status__exact": ReviewStatus.RECEIVED.value, **_COUNTED},
             "approved_first": {"review_status__exact": ReviewStatus.APPROVED_FIRST.value, **_COUNTED},
             "returned": {"review_status__exact": ReviewStatus.RETURNED.value, **_COUNTED},
-            "unmatched": {"match_state__exact": MatchState.UNMATCHED.value, **_COUNTED},
-            "unreadable": {"is_refused__exact": True, "deleted_at__isnull": True, "is_trial__exact": False},
+            # A training's forms, too: they tell that the mapping is wrong before it matters.
+            "unreadable": {"is_refused__exact": True, "deleted_at__isnull": True},
         },
         changed=(_CHANGED, {"condition": "changed"}),
+        to_match=(WAITING, {}),
     )
     # Without it that list shows what is to be decided, whatever else is asked.
     return {code: Waiting(code, one.count, {**one.lookups, "review": "all"}) for code, one in found.items()}
@@ -115,13 +134,12 @@ def current_round(user: AnyUser) -> AssessmentRound | None:
 
 
 def forms_in_sync(user: AnyUser) -> list[FormSync]:
-    """Each synchronised form with its last run. Two queries."""
-    forms = list(
-        KoboForm.objects.visible_to(user).filter(is_active=True).select_related("server", "round", "form_kind")
-    )
-    latest = SyncRun.objects.filter(form__in=forms).order_by("form_id", "-started_at", "-pk").distinct("form_id")
-    runs = {run.form_id: run for run in latest}
-    return [FormSync(form, runs.get(form.pk)) for form in forms]
+    """Each synchronised form with its last run, worst first. Two queries."""
+    known = KoboForm.objects.visible_to(user).filter(is_active=True).select_related("server", "round", "form_kind")
+    forms = list(with_sync_state(known).order_by("sync_rank", "round", "form_kind", "pk"))
+    keys = {form.pk: form.running_run or form.last_run for form in forms}
+    runs = SyncRun.objects.in_bulk([key for key in keys.values() if key])
+    return [FormSync(form, runs.get(keys[form.pk])) for form in forms]
 
 
 def last_good_sync() -> datetime | None:

@@ -12,12 +12,13 @@ from assessments.enums import SyncOutcome
 from assessments.kobo.client import KoboClient
 from assessments.kobo.errors import KoboError
 from assessments.models import KoboForm, SyncRun
+from assessments.querysets import SYNC_LOCK
+from assessments.services.kobo_hooks import settle_notices
 from assessments.services.kobo_passes import Pull, Stopped
 from dtm_ops.accounts.models import User
 from dtm_ops.common.errors import Refused
 
-# The first half of the advisory lock's key; the second is the form's.
-LOCK_SPACE = 0x4B6F626F
+LOCK_SPACE = SYNC_LOCK
 
 
 def sync_form(
@@ -61,6 +62,7 @@ def sync_form(
             pull.finish(SyncOutcome.LOST, pause=False)
             raise
         pull.finish(outcome, code=code, params=params)
+        settle_notices(run, pull.ledger.seen)
         return run
 
 

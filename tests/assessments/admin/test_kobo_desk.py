@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from kombu.exceptions import OperationalError
 
-from assessments.admin import kobo_form
+from assessments.admin import sync_page
 from assessments.models import SyncRun
 from tests.factories.assessments import KoboFormFactory
 
@@ -23,7 +23,7 @@ def queued(monkeypatch):
     """What the button gives to the queue; no worker takes it."""
     calls = []
     monkeypatch.setattr(
-        kobo_form.sync_kobo_form, "delay_on_commit", lambda *args, **kwargs: calls.append((args, kwargs))
+        sync_page.sync_kobo_form, "delay_on_commit", lambda *args, **kwargs: calls.append((args, kwargs))
     )
     return calls
 
@@ -61,7 +61,7 @@ def test_queue_that_does_not_answer_is_told_in_words(client, manager, form, monk
     def fail(*args, **kwargs):
         raise OperationalError("connection refused")
 
-    monkeypatch.setattr(kobo_form.sync_kobo_form, "delay_on_commit", fail)
+    monkeypatch.setattr(sync_page.sync_kobo_form, "delay_on_commit", fail)
     client.force_login(manager)
 
     assert messages_of(press(client, form)) == [
@@ -77,8 +77,11 @@ def test_form_that_is_switched_off_has_no_button_and_says_why(client, manager, f
 
     context = client.get(f"{FORMS}{form.pk}/change/").context
 
-    assert [verb.name for verb in context["buttons"]] == []
-    assert [why for _label, why in context["obstacles"]] == ["the form is not synchronised: switch it on first"]
+    assert [verb.name for verb in context["buttons"]] == ["push_again"]
+    assert [(str(label), why) for label, why in context["obstacles"]] == [
+        ("Sync now", "the form is not synchronised: switch it on first"),
+        ("Compare every row again", "the form is not synchronised: switch it on first"),
+    ]
 
 
 def test_form_page_shows_the_last_runs_with_their_ledger_in_words(client, coordinator, form):
@@ -123,7 +126,8 @@ def test_connection_is_not_typed_into_the_form_page(client, administrator, form)
     client.force_login(administrator)
 
     client.post(
-        f"{FORMS}{form.pk}/change/", {"is_active": "on", "sync_every": 60, "asset_uid": "aOther", "major_version": 9}
+        f"{FORMS}{form.pk}/change/",
+        {"is_active": "on", "sync_every": 60, "fetch_media": "asked", "asset_uid": "aOther", "major_version": 9},
     )
 
     uid = form.asset_uid

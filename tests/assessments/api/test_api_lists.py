@@ -220,6 +220,9 @@ def test_kobo_form_is_shown_without_the_token(read, client, world, administrator
         "is_active": True,
         "sync_every": 15,
         "next_sync_at": None,
+        "swept_at": None,
+        "state": "late",
+        "last_complete_at": "2022-12-05T12:00:00+06:00",
     }
     assert world.form.server.token not in json.dumps([shown, read(administrator, "kobo-forms/")])
 
@@ -239,6 +242,13 @@ def test_sync_run_is_shown_with_its_ledger(read, world, administrator):
         "outcome": "closed",
         "message": "1 new form.",
         "closed": True,
+        "is_sweep": False,
+        "step": "",
+        "done": 0,
+        "expected": 0,
+        "stop_asked_at": None,
+        "requests": 0,
+        "incidents": {},
         "at_kobo": 1,
         "here": 1,
         "new": 1,

@@ -27,7 +27,9 @@ SignIn = Callable[[User], Client]
 def work(
     target: RoundTarget, form: KoboForm, plan: Callable[..., FocusGroupSession], manager: User, other_village: AdminUnit
 ) -> None:
-    """Of Almaty region: one form received, one returned, one unreadable; of Mangystau: one received, unmatched."""
+    """Of Almaty region: one form received, one returned, one unreadable; of Mangystau: one received, unmatched. None
+    names a person.
+    """
     make_submission(target, form=form)
     make_submission(target, form=form, is_refused=True)
     make_submission(target, form=form, is_trial=True)
@@ -51,7 +53,7 @@ def test_home_of_a_coordinator_counts_the_own_region(work: None, coordinator: Us
         "Forms to review": 1,
         "Changed after approval": 0,
         "Returned, not corrected yet": 1,
-        "Forms without a target": 0,
+        "Forms to match": 2,
         "Forms that cannot be read": 1,
         "Overdue focus groups": 1,
         "Focus groups in the next seven days": 1,
@@ -68,7 +70,7 @@ def test_home_of_a_manager_counts_all_and_the_final_approval(work: None, manager
         "Waiting for the final approval": 1,
         "Changed after approval": 0,
         "Returned, not corrected yet": 1,
-        "Forms without a target": 1,
+        "Forms to match": 3,
         "Forms that cannot be read": 1,
         "Overdue focus groups": 1,
         "Focus groups in the next seven days": 1,
@@ -99,10 +101,12 @@ def test_home_links_lead_to_pages_that_list_as_many_rows(
     for tile in [*context["forms"], *context["focus_groups"]]:
         response = client.get(tile.address)
         assert response.status_code == 200, tile.address
-        listed[tile.label] = response.context["cl"].result_count
+        listed[tile.label] = response.context["waiting" if "waiting" in response.context else "cl"]
 
+    listed = {label: getattr(found, "result_count", found) for label, found in listed.items()}
     assert listed == {tile.label: tile.count for tile in [*context["forms"], *context["focus_groups"]]}
-    assert all(parse_qsl(urlsplit(tile.address).query) for tile in context["forms"])
+    in_lists = [tile for tile in context["forms"] if tile.address.endswith("kobosubmission/") or "?" in tile.address]
+    assert all(parse_qsl(urlsplit(tile.address).query) for tile in in_lists)
 
 
 def test_home_shows_open_rounds_and_the_last_closed_one(
@@ -180,11 +184,12 @@ def test_home_asks_as_often_for_one_row_as_for_three(
         target = plan(days=count + 1).target
         make_submission(target)
         opened = AssessmentRoundFactory(code=f"R{count}")
-        KoboFormFactory(round=opened, form_kind=sub_area)
+        form = KoboFormFactory(round=opened, form_kind=sub_area)
+        SyncRun.objects.create(form=form, trigger="beat", started_at=timezone.now())
     client = signed_in(manager)
     client.get("/")
 
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(11):
         client.get("/")
 
 
@@ -218,3 +223,27 @@ def test_menu_leads_to_pages_that_open(who: str, request, current_round, signed_
     assert {link.label: client.get(link.address, follow=True).status_code for link in links} == {
         link.label: 200 for link in links
     }
+
+
+@pytest.mark.parametrize("who", ["administrator", "manager", "coordinator"])
+def test_home_leads_to_the_form_whose_sync_needs_somebody(
+    who: str, form: KoboForm, current_round, area: FormKind, request, signed_in: SignIn
+) -> None:
+    well = KoboFormFactory(round=current_round, form_kind=area, name="Well")
+    now = timezone.now()
+    for one, outcome in ((well, "closed"), (form, "red")):
+        SyncRun.objects.create(form=one, trigger="beat", started_at=now, finished_at=now, outcome=outcome)
+    client = signed_in(request.getfixturevalue(who))
+
+    context = client.get("/").context
+
+    assert (context["alert"].count, context["alert"].since) == (1, now)
+    assert [line.sync.form.name for line in context["syncs"]] == ["A form", "Well"]
+    assert client.get(context["alert"].address).context["original"] == form
+
+
+def test_home_is_calm_where_every_sync_is_well(form: KoboForm, manager: User, signed_in: SignIn) -> None:
+    now = timezone.now()
+    SyncRun.objects.create(form=form, trigger="beat", started_at=now, finished_at=now, outcome="closed")
+
+    assert signed_in(manager).get("/").context["alert"] is None
