@@ -16,7 +16,7 @@ from itertools import chain
 from typing import Any, cast
 
 from django.apps import apps
-from django.db.models import Count, Max, Q
+from django.db.models import Count, Exists, Max, Q
 from django.utils import timezone
 
 from assessments.enums import MatchState, Severity, SyncOutcome, SyncStep
@@ -436,11 +436,11 @@ class Pull:
         """Try again what matched nothing, or nobody, in earlier runs, if something was planned or settled, or somebody
         came into the roster, since the last that closed.
         """
-        last = last_closed(self.form)
+        planned, roster = _changed_since(last_closed(self.form))
         nowhere = Q(pk__in=[])
-        if self.full or _changed_since(last, _PLAN):
+        if self.full or planned or roster:
             nowhere |= Q(match_state=MatchState.UNMATCHED)
-        if self.full or _changed_since(last, _ROSTER):
+        if self.full or roster:
             nowhere |= Q(enumerator=None)
         waiting = KoboSubmission.objects.filter(nowhere, form=self.form, is_refused=False).present()
         if waiting.exists():
@@ -517,18 +517,27 @@ def last_closed(form: KoboForm) -> datetime | None:
     return closed.values_list("started_at", flat=True).first()
 
 
-def _changed_since(moment: datetime | None, histories: Sequence[str]) -> bool:
-    """Whether one of these rows was made or changed since, by the database's own history."""
+def _changed_since(moment: datetime | None) -> tuple[bool, bool]:
+    """Whether the plan, and whether the roster or what a spelling means, was changed since, by the database's own
+    history. One query.
+    """
     if moment is None:
-        return True
+        return True, True
     # A change is dated when its transaction began, and seen when it ended.
     since = moment - timedelta(hours=1)
-    models = (apps.get_model(name) for name in histories)
-    return any(model._default_manager.filter(pgh_created_at__gte=since).exists() for model in models)
+    histories = {name: apps.get_model(name)._default_manager.filter(pgh_created_at__gte=since) for name in _HISTORIES}
+    # Any row that is there: the question is about none.
+    asked = KoboForm.objects.values_list(*(Exists(history) for history in histories.values()))
+    target, group, person, word = asked.first() or (True, True, True, True)
+    return target or group, person or word
 
 
-_ROSTER = ("training.EnumeratorEvent", "assessments.MatchAliasEvent")
-_PLAN = ("assessments.RoundTargetEvent", "assessments.FocusGroupSessionEvent", *_ROSTER)
+_HISTORIES = (
+    "assessments.RoundTargetEvent",
+    "assessments.FocusGroupSessionEvent",
+    "training.EnumeratorEvent",
+    "assessments.MatchAliasEvent",
+)
 
 
 _WRITTEN_AT_THE_END = [

@@ -20,18 +20,16 @@ from assessments.models import (
     FocusGroupSession,
     Indicator,
     KoboForm,
-    MatchAlias,
     RoundTarget,
     SessionAssignment,
 )
-from dtm_ops.common.spelling import fold
+from assessments.selectors.typed_words import TYPED_LENGTH, alias_key, person_word, settled_words
 from locations.models import AdminUnit
 from training.models import Certificate, Enumerator, TrainingHalfDay
 from training.selectors.identities import kobo_accounts
 
 # A phone's clock may be a little ahead of Kobo's without telling anything.
 CLOCK_TOLERANCE = timedelta(minutes=10)
-TYPED_LENGTH = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,12 +125,7 @@ class RowReader:
         people = Enumerator.objects.values_list("code", "pk", "merged_into_id")
         self.people = {code.upper(): merged or pk for code, pk, merged in people}
         self.accounts = kobo_accounts()
-        self.aliases: dict[str, dict[str, int]] = {kind: {} for kind in TypedKind.values}
-        for kind, key, *meant in MatchAlias.objects.filter(round=form.round).values_list(
-            "kind", "key", "enumerator__merged_into", "enumerator", "target", "focus_group"
-        ):
-            self.aliases[kind][key] = next(pk for pk in meant if pk is not None)
-        self.unit_of_target = {target: unit for unit, target in self.targets.items()}
+        self.aliases = settled_words(form.round_id)
         self.group_facts = {pk: (pk, target, unit) for pk, target, unit in self.focus_groups.values()}
         self.training_days = set(
             TrainingHalfDay.objects.filter(training_session__trained_forms__form_kind=form.form_kind).values_list(
@@ -189,8 +182,8 @@ class RowReader:
             return Match(MatchState.BY_CODE.value, "", target, pk, person, unit)
         place = self.units.get(head.unit_id or "")
         found = self.targets.get(place) if place is not None else None
-        if found is None and (found := self._settled(TypedKind.PLACE, head.unit_id or head.place_text)) is not None:
-            place = self.unit_of_target.get(found)
+        if found is None and (settled := self._settled(TypedKind.PLACE, head.unit_id or head.place_text)) is not None:
+            place, found = settled, self.targets.get(settled)
         if found is None:
             return Match(problem=_why_unmatched(head, place), enumerator=person, unit=place)
         return Match(MatchState.BY_PLACE.value, "", found, self._focus_group_at(found, person, day), person, place)
@@ -201,13 +194,12 @@ class RowReader:
             self.people.get(typed.upper())
             or self._holder_of(payload.submitted_by or "", day)
             or self._holder_of(payload.username, day)
-            or self._settled(TypedKind.PERSON, typed)
+            or self._settled(TypedKind.PERSON, person_word(typed, payload.submitted_by or ""))
         )
 
     def _group(self, typed: str) -> tuple[int, int, int] | None:
-        code = normalise_code(typed)
-        found = self.focus_groups.get(code)
-        settled = self.aliases[TypedKind.FOCUS_GROUP].get(code) if found is None else None
+        found = self.focus_groups.get(normalise_code(typed))
+        settled = self._settled(TypedKind.FOCUS_GROUP, typed) if found is None else None
         return found if settled is None else self.group_facts.get(settled)
 
     def _settled(self, kind: TypedKind, typed: str | None) -> int | None:
@@ -285,13 +277,6 @@ def typed_of(head: Head) -> tuple[str, str, str]:
     texts = (head.enumerator, head.unit_id or head.place_text, head.focus_group)
     person, place, group = ((text or "")[:TYPED_LENGTH] for text in texts)
     return person, place, group
-
-
-def alias_key(kind: str, typed: str) -> str:
-    """What two spellings of the same have in common. Never "" for what can be settled."""
-    if kind == TypedKind.FOCUS_GROUP:
-        return normalise_code(typed)[:TYPED_LENGTH]
-    return (fold(typed) or typed.strip())[:TYPED_LENGTH]
 
 
 def _why_unmatched(head: Head, place: int | None) -> str:

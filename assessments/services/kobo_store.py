@@ -77,13 +77,26 @@ class Store:
         """
         return self._in_batches(rows, self._update_batch)
 
-    @transaction.atomic
     def reread(self, rows: Sequence[ReadRow], revisions: Mapping[int, int]) -> int:
         """Take over what rows that we hold say when they are read anew: match, trial, flags, what cannot be read.
 
         ``revisions``: by Kobo id the key of the revision that was read; where another has come meanwhile, nothing is
         written. What is approved keeps everything, what a person matched its match. Returns how many were changed.
+        Like a new row, one that the database refuses as it is spoils no other, and is kept with the reason.
         """
+        try:
+            with transaction.atomic():
+                return self._reread_batch(rows, revisions)
+        except (DataError, IntegrityError) as error:
+            if len(rows) > 1:
+                middle = len(rows) // 2
+                return self.reread(rows[:middle], revisions) + self.reread(rows[middle:], revisions)
+            if rows[0].payload is None:
+                logger.error("Row %s of form %s cannot be read anew: %s", rows[0].kobo_id, self.form.pk, error)
+                return 0
+            return self.reread([rows[0].refused_as(Problem("cannot_be_stored", "", _first_line(error)))], revisions)
+
+    def _reread_batch(self, rows: Sequence[ReadRow], revisions: Mapping[int, int]) -> int:
         by_id = {row.kobo_id: row for row in rows}
         locked = self._lock(by_id).filter(approved_revision=None)
         locked = locked.select_related("current_revision").defer("current_revision__raw")

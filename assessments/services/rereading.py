@@ -3,8 +3,9 @@
 import json
 from itertools import islice
 
-from assessments.models import KoboForm
+from assessments.models import KoboForm, KoboSubmission
 from assessments.querysets import KoboSubmissionQuerySet
+from assessments.selectors.typed_words import alike, changed_words, settled_words
 from assessments.services.kobo_rows import RowReader
 from assessments.services.kobo_store import Store
 
@@ -32,3 +33,18 @@ def reread(
         read = [row for _kobo_id, _revision, raw in part if (row := reader.read(json.loads(raw))) is not None]
         changed += store.reread(read, {kobo_id: revision for kobo_id, revision, _raw in part})
     return changed
+
+
+def reread_settled_meanwhile(form: KoboForm, *, reader: RowReader, store: Store) -> int:
+    """For who has read rows with this reader for a while: those that name something which somebody settled, or took
+    back, after the reader was made. One query where nobody did.
+    """
+    settled = settled_words(form.round_id)
+    words = changed_words(reader.aliases, settled)
+    if not any(words.values()):
+        return 0
+    reader.aliases = settled
+    rows = KoboSubmission.objects.filter(form=form)
+    return sum(
+        reread(form, alike(rows, kind, keys), reader=reader, store=store) for kind, keys in words.items() if keys
+    )
