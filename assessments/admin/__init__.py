@@ -6,6 +6,7 @@ from assessments.admin.hooks import HookDeliveryAdmin
 from assessments.admin.kobo_form import KoboFormAdmin, KoboServerAdmin
 from assessments.admin.kobo_form_version import KoboFormVersionAdmin
 from assessments.admin.kobo_submission import KoboSubmissionAdmin
+from assessments.admin.match_alias import MatchAliasAdmin
 from assessments.admin.person import EnumeratorWithWorkAdmin
 from assessments.admin.round_target import RoundTargetAdmin
 from assessments.admin.status_change import StatusChangeAdmin
@@ -23,6 +24,7 @@ __all__ = [
     "KoboFormVersionAdmin",
     "KoboServerAdmin",
     "KoboSubmissionAdmin",
+    "MatchAliasAdmin",
     "RoundTargetAdmin",
     "StatusChangeAdmin",
     "StatusPushAdmin",

@@ -7,6 +7,7 @@ from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _now
@@ -15,8 +16,11 @@ from django.utils.translation import gettext_lazy as _
 from assessments.admin.attachments import shown_files
 from assessments.admin.filters import ConditionFilter, FlagFilter, ReviewFilter
 from assessments.admin.kobo_proposal import KEEP_OURS, TAKE_OVER, proposal_box
+from assessments.admin.match_queue import queue_url
+from assessments.admin.phones import phones_url
 from assessments.admin.places import place_of
 from assessments.admin.tones import MATCH, REVIEW
+from assessments.admin.unreadable import unreadable_url
 from assessments.enums import REVIEW_STEPS, MatchState, ReturnReason, ReviewStatus, Severity
 from assessments.forms import MatchForm, SendAwayForm
 from assessments.messages import flag_message, problem_message
@@ -88,6 +92,7 @@ class KoboSubmissionAdmin(VerbAdmin):
     rights = DeskRights(view=has_desk)
     seen_fields = ("review_status", "current_revision_id", "target_id")
     change_form_template = "admin/assessments/kobosubmission/change_form.html"
+    change_list_template = "admin/assessments/kobosubmission/change_list.html"
     verbs = (
         Verb(
             name="approve",
@@ -169,6 +174,9 @@ class KoboSubmissionAdmin(VerbAdmin):
                 error_count=Count(flags, filter=Q(current_revision__flags__severity=Severity.ERROR)),
             )
         )
+
+    def get_urls(self) -> list[URLPattern]:
+        return [queue_url(self), unreadable_url(self), phones_url(self), *super().get_urls()]
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None

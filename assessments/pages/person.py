@@ -15,6 +15,7 @@ from django.views.decorators.http import require_safe
 from assessments.enums import TimelineKind
 from assessments.pages.rounds import desk_address
 from assessments.selectors.own_work import own_certificates, places_above
+from assessments.selectors.phones import phone_of
 from assessments.selectors.timeline import Event, receipts_of, timeline
 from dtm_ops.records.models import Receipt
 from training.enums import EnumeratorStatus
@@ -49,6 +50,7 @@ def show_person(request: HttpRequest, code: str) -> HttpResponse:
         "certificates": sorted(
             {f"{one.certificate.form_kind} {one.certificate.major_version}" for one in certificates if one.is_valid}
         ),
+        "phone": phone_of(person),
         "absence": person.absences.on(today).first(),
         "desk": desk_address(request, person),
         "kinds": _kinds(kind),
