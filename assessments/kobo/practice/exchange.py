@@ -148,9 +148,13 @@ def clean_filename(name: str) -> str:
     return _CONTROL.sub("", name).replace("\\", "/").rpartition("/")[2][:200] or "file"
 
 
+_HALF = re.compile("[\ud800-\udfff]")
+
+
 def dumps(value: Any) -> str:
-    """Write JSON as Kobo does: compact, UTF-8."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    """Write JSON as Kobo does: compact, UTF-8. Half a character stays the escape that it came as."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return text if text.isascii() else _HALF.sub(lambda half: f"\\u{ord(half[0]):04x}", text)
 
 
 def as_json(value: Any, *, status: int = 200, headers: Iterable[tuple[str, str]] = ()) -> Response:

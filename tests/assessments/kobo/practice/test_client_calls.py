@@ -249,8 +249,8 @@ def test_every_recording_that_is_named_shows_the_call_and_is_compared() -> None:
             assert re.search(re.escape(name.partition(" ")[2] or name).replace(r"\$", r"(?:\$|%24)"), text), (key, name)
 
 
-def test_surprises_12_14_of_paging_are_never_asked_for(calls: Noting) -> None:
-    """`offset`, `page` and `page_size` are ignored for the rows of a listing, `count` is refused."""
+def test_surprises_12_13_14_of_paging_are_never_asked_for(calls: Noting) -> None:
+    """`offset`, `page` and `page_size` are ignored for the rows of a listing, `count` is refused, `start` drifts."""
     names = calls.noted["GET", "/api/v2/assets/{}/data/"]
 
     assert {name for name in names if " " not in name and "$" not in name} == {"fields", "limit", "query", "sort"}
@@ -271,3 +271,8 @@ def test_surprise_34_rows_are_never_edited_or_deleted_by_us(calls: Noting) -> No
     """Bulk edits skip what is missing, bulk deletions refuse the batch: neither is ever sent."""
     assert [key for key in calls.noted if key[1].endswith("/data/bulk/")] == []
     assert [key for key in calls.noted if key == ("DELETE", "/api/v2/assets/{}/data/{}/")] == []
+
+
+def test_surprise_36_we_send_no_submissions(calls: Noting) -> None:
+    """Duplicates, stale ids and deadlocks (surprise 37) are what phones meet, not we."""
+    assert [url for url in calls.addresses if urlsplit(url).path.endswith("/submission")] == []
