@@ -43,7 +43,6 @@ class MatchAliasAdmin(UnscopedAdmin, VerbAdmin):
     )
     list_display = ["typed", "kind", "shown_meaning", "round", "settled_by", "settled_at"]
     list_filter = ["round", "kind"]
-    list_select_related = ["round", "settled_by"]
     search_fields = ["typed", "enumerator__full_name", "enumerator__code", "focus_group__code", "target__unit__unit_id"]
     fields = ["round", "kind", "typed", "shown_meaning", "settled_by", "settled_at"]
     readonly_fields = ["shown_meaning"]
@@ -51,8 +50,9 @@ class MatchAliasAdmin(UnscopedAdmin, VerbAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = super().get_queryset(request)
         return rows.select_related(
-            "enumerator__home_unit", "target__unit", "target__form_kind", "focus_group__target__unit"
-        )
+            "round", "settled_by", "enumerator__home_unit", "target__unit", "target__form_kind",
+            "focus_group__target__unit",
+        )  # fmt: skip
 
     def ask_or_act(
         self, request: HttpRequest, verb: Verb, rows: list[Any], *, back: str, in_list: bool = False

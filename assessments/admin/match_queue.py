@@ -15,7 +15,7 @@ from django.utils.translation import ngettext
 from assessments.enums import MatchProblem, TypedKind
 from assessments.models import AssessmentRound, FocusGroupSession, MatchAlias, RoundTarget
 from assessments.permissions import can_change_rounds, can_match
-from assessments.selectors.match_queue import Line, choices, match_queue, waiting, with_suggestions
+from assessments.selectors.match_queue import NO_PERSON, Line, choices, match_queue, waiting, with_suggestions
 from assessments.services.settling import Meant, Settled, apply_again, settle, take_back
 from dtm_ops.accounts.models import User
 from dtm_ops.common.errors import Refused
@@ -85,12 +85,16 @@ def _shown(line: Line, request: HttpRequest) -> dict[str, Any]:
         "line": line,
         "alone": f"{reverse('admin:assessments_kobosubmission_to_match')}?{urlencode(here)}",
         "add_target": add,
-        "asks_what": _QUESTIONS.get(line.kind, _by_hand)(),
+        "asks_what": _QUESTIONS.get(line.kind, _no_name if line.cause == NO_PERSON else _by_hand)(),
     }
 
 
 def _by_hand() -> str:
     return _now("Nothing is typed that could be settled for all. Open each form and match it by hand.")
+
+
+def _no_name() -> str:
+    return _now("The form names nobody, and no account sent it. It can be decided all the same.")
 
 
 _QUESTIONS = {

@@ -68,10 +68,11 @@ def _act(request: HttpRequest) -> str:
         read = replay_refused(form, by=user)
         words = ngettext("%(count)s form can be read now.", "%(count)s forms can be read now.", read)
         return words % {"count": read}
-    submission: KoboSubmission = _find(
-        KoboSubmission.objects.visible_to(user).select_related("form__round", "unit", "enumerator__home_unit"),
-        request.POST.get("one", ""),
-    )
+    key = request.POST.get("one")
+    if not key:
+        raise Refused(_now("Choose what is to be read again."), code="incomplete")
+    own = KoboSubmission.objects.visible_to(user).select_related("form__round", "unit", "enumerator__home_unit")
+    submission: KoboSubmission = _find(own, key)
     if replay_one(submission, by=user):
         return _now("Form %(form)s can be read now.") % {"form": submission}
     raise Refused(_now("Form %(form)s still cannot be read.") % {"form": submission}, code="still_refused")

@@ -65,7 +65,7 @@ def settle(round_: AssessmentRound, kind: str, typed: str, meant: Meant, *, by: 
         _refuse_other_regions(alike(_open_rows(round_), kind, {key}), kind, by=by)
         alias = _write(round_, kind, typed, key, meant, by=by)
         # Once more: a sync may have stored another way of writing it before the spelling was there.
-        rows = alike(_open_rows(round_), kind, {key})
+        rows = _fixed(alike(_open_rows(round_), kind, {key}))
         lacking = {pk: str(kobo_id) for pk, kobo_id in _lacking(rows, kind).values_list("pk", "kobo_id")}
         count = _read_anew(rows)
         still = set(_lacking(rows, kind).values_list("pk", flat=True))
@@ -83,7 +83,7 @@ def apply_again(round_: AssessmentRound, kind: str, typed: str, *, by: User) -> 
     if alias is None:
         raise Refused(_("Somebody took this back already."), code="gone")
     with _one_at_a_time(round_):
-        rows = alike(_open_rows(round_), kind, {alias.key})
+        rows = _fixed(alike(_open_rows(round_), kind, {alias.key}))
         before = _lacking(rows, kind).count()
         count = _read_anew(rows)
         return Settled(alias, count, before - _lacking(rows, kind).count())
@@ -94,7 +94,7 @@ def take_back(alias: MatchAlias, *, by: User) -> Settled:
     if not can_settle(by, meant_by(alias)):
         raise Refused(_("This is outside your places."), code="not_allowed")
     with _one_at_a_time(alias.round):
-        rows = alike(_open_rows(alias.round), alias.kind, {alias.key})
+        rows = _fixed(alike(_open_rows(alias.round), alias.kind, {alias.key}))
         before = set(_lacking(rows, alias.kind).values_list("pk", flat=True))
         with pghistory.context(user=by.pk, reason="spelling_taken_back"):
             gone, _rows = MatchAlias.objects.filter(pk=alias.pk).delete()
@@ -151,6 +151,11 @@ def _is_known(round_: AssessmentRound, key: str, typed: str, meant: Meant) -> bo
 
 def _open_rows(round_: AssessmentRound) -> KoboSubmissionQuerySet:
     return KoboSubmission.objects.present().filter(form__round=round_, approved_revision=None)
+
+
+def _fixed(rows: KoboSubmissionQuerySet) -> KoboSubmissionQuerySet:
+    """By key: read anew, a form may name something else (where it cannot be kept as it is, nothing)."""
+    return KoboSubmission.objects.filter(pk__in=set(rows.order_by().values_list("pk", flat=True)))
 
 
 def _lacking(rows: KoboSubmissionQuerySet, kind: str) -> KoboSubmissionQuerySet:

@@ -107,6 +107,9 @@ def world(village, enumerator, sub_area, region, manager):
         models.KoboFormVersion: form.versions.get(),
         models.KoboServer: form.server,
         models.KoboSubmission: submission,
+        models.MatchAlias: models.MatchAlias.objects.create(
+            round=target.round, kind="place", typed="Zhandossov", key="žandosov", target=target, settled_by=manager
+        ),
         models.RoundTarget: target,
         models.StatusPush: submission.status_pushes.get(),
         models.SyncRun: run,
@@ -214,15 +217,15 @@ def test_index_follows_the_work(client, world, coordinator, administrator):
                 "StatusPush",
             ],
         ),
-        ("review", ["KoboSubmission", "StatusChange"]),
+        ("review", ["KoboSubmission", "MatchAlias", "StatusChange"]),
         ("places", ["AdminUnit", "UnitChange", "GazetteerUpdate", "Boundary"]),
         ("rights", ["User", "UnitScope", "ApiToken"]),
     ]  # fmt: skip
 
     client.force_login(coordinator)
     apps = client.get("/admin/").context["app_list"]
-    assert [row["object_name"] for app in apps for row in app["models"]][-6:] == [
-        "KoboSubmission", "AdminUnit", "UnitChange", "GazetteerUpdate", "Boundary", "UnitScope",
+    assert [row["object_name"] for app in apps for row in app["models"]][-7:] == [
+        "KoboSubmission", "MatchAlias", "AdminUnit", "UnitChange", "GazetteerUpdate", "Boundary", "UnitScope",
     ]  # fmt: skip
 
 
@@ -246,6 +249,10 @@ def more_rows(world, number):
         revision=submission.current_revision, check_code="not_certified", severity="warning", params={}
     )
     return_submission(submission, reviewer=world[User], reason="other", text="Look again")
+    models.MatchAlias.objects.create(
+        round=target.round, kind="place", typed=f"Word {number}", key=f"word{number}", target=target,
+        settled_by=world[User],
+    )  # fmt: skip
     ApiToken.objects.create(user=world[User], name="a program", digest=f"x{number}")
     make_more_of_people_and_places(number + 1, place=place, person=person)
 
@@ -266,7 +273,7 @@ def count_queries():
 GROWING = [
     Absence, ApiToken, Boundary, Certificate, CorrectiveTask, Course, Enumerator, GazetteerUpdate, Notice, StatusChange,
     Team, TestAttempt, TrainingSession, UnitChange, User, models.FocusGroupSession, models.KoboForm,
-    models.KoboFormVersion, models.KoboSubmission, models.RoundTarget, models.SyncRun,
+    models.KoboFormVersion, models.KoboSubmission, models.MatchAlias, models.RoundTarget, models.SyncRun,
 ]  # fmt: skip
 
 

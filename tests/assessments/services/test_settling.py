@@ -3,6 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from django.db import connection
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -412,6 +413,34 @@ def test_reading_twice_changes_nothing(form, submit, target, administrator):
 
     assert [read_all_again(form, by=administrator) for _unused in range(2)] == [0, 0]
     assert state(form) == before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_reading_again_keeps_a_row_apart_that_the_database_refuses(
+    form, submit, target, village, enumerator, administrator
+):
+    """Stands for whatever no program foresees: PostgreSQL takes no form of one person."""
+    odd = EnumeratorFactory(code="E13", home_unit=village)
+    submit()
+    bad = submit(who="Somebody")
+    submit(place="Zhandossov")
+    sync(form)
+    settle(target.round, "place", "Zhandossov", target, by=administrator)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"ALTER TABLE assessments_kobosubmission ADD CONSTRAINT picky CHECK (enumerator_id <> {odd.pk}) NOT VALID"
+        )
+    try:
+        settled = settle(target.round, "person", "Somebody", odd, by=administrator)
+        read_all_again(form, by=administrator)
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE assessments_kobosubmission DROP CONSTRAINT picky")
+
+    assert (settled.matched, unread(form)) == (0, [bad])
+    assert KoboSubmission.objects.get(kobo_id=bad).current_revision.problems[0]["code"] == "cannot_be_stored"
+    assert replay_refused(form, by=administrator) == 1
+    assert [person for *_match, person in matches(form)] == ["E01", "E13", "E01"]
 
 
 # --- several at once
