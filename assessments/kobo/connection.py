@@ -234,10 +234,7 @@ class KoboConnection:
         for _ in range(_MAX_REDIRECTS):
             with self._counting:
                 self.requests += 1
-            response = self._session.request(
-                method, url, params=query, headers={**_HEADERS, "Accept": accept}, auth=self._auth,
-                timeout=self._timeout, allow_redirects=False, stream=True, **body,
-            )  # fmt: skip
+            response = self._request(method, url, query, {**_HEADERS, "Accept": accept}, body)
             location = response.headers.get("Location")
             if response.status_code not in _REDIRECTS or not location:
                 if not stream:
@@ -248,6 +245,25 @@ class KoboConnection:
                 raise self._note(KoboRejected("redirected", host=self.host, to=self.host))
             url, query = self._join_redirect(response.url, location), None
         raise self._note(KoboRejected("redirected", host=self.host, to=self.host))
+
+    def _request(
+        self,
+        method: str,
+        url: str,
+        params: Mapping[str, str] | None,
+        headers: Mapping[str, str],
+        body: Mapping[str, Any],
+    ) -> requests.Response:
+        """What breaks off below, also from outside (a time limit, Ctrl-C), is raised without the frames there: they
+        hold the header with the token, and reports of errors print what frames hold.
+        """
+        try:
+            return self._session.request(
+                method, url, params=params, headers=headers, auth=self._auth, timeout=self._timeout,
+                allow_redirects=False, stream=True, **body,
+            )  # fmt: skip
+        except BaseException as error:  # noqa: BLE001  raised again
+            raise error.with_traceback(None) from None
 
     def _read_whole(self, response: requests.Response) -> None:
         """Into ``response.content``, as ``requests`` does without ``stream``, but not for ever."""

@@ -6,6 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from dtm_ops.common.encryption import HiddenText
+
 
 class JsonCommand(BaseCommand):
     """With ``--json`` exactly one JSON object goes to standard output, so that a program can read it."""
@@ -23,7 +25,7 @@ class JsonCommand(BaseCommand):
 def read_token(file: Path) -> str:
     """A token comes in a file: an argument would stand in the shell's history and in the list of processes."""
     try:
-        token = file.read_text(encoding="utf-8").strip()
+        token = HiddenText(file.read_text(encoding="utf-8").strip())
     except (OSError, UnicodeDecodeError) as error:
         raise CommandError(f"{file} cannot be read: {error}") from None
     if not token:

@@ -19,6 +19,15 @@ def _cipher() -> MultiFernet:
     return MultiFernet([Fernet(key) for key in settings.FIELD_ENCRYPTION_KEYS])
 
 
+class HiddenText(str):
+    """A secret in memory. Reports of errors print the variables of every frame: of this one they show stars."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+
 class EncryptedTextField(_TextField):
     """Blank stays blank. Cannot be searched or ordered: each writing of one text looks different."""
 
@@ -30,6 +39,6 @@ class EncryptedTextField(_TextField):
         if not value:
             return value
         try:
-            return _cipher().decrypt(value.encode()).decode()
+            return HiddenText(_cipher().decrypt(value.encode()).decode())
         except InvalidToken:
             raise ImproperlyConfigured("FIELD_ENCRYPTION_KEYS holds no key that opens what is stored") from None
