@@ -104,7 +104,7 @@ class Pull:
         if "reader" in self.__dict__:
             reread_settled_meanwhile(self.form, reader=self.reader, store=self.store)
         self._look_for_late_files()
-        if self.ledger.counts[NEW] or self.ledger.counts[EDITED] or self.ledger.is_whole:
+        if self.ledger.counts[NEW] or self.ledger.counts[EDITED] or self.ledger.is_whole or self._goes_on():
             self._flag_what_is_listed_twice()
         self._learn_versions()
 
@@ -180,10 +180,11 @@ class Pull:
         """What a version asks is read once. Where Kobo could not answer then, or we were killed before we asked, by the
         runs of a day, and later by each sweep.
         """
-        unread = self.form.versions.filter(content__isnull=True)
-        if not self.ledger.is_whole:
-            unread = unread.filter(first_seen_at__gt=timezone.now() - SWEEP_EVERY)
-        if unread.exists() or (self.ledger.is_whole and not self.form.versions.exists()):
+        recent = Q() if self.ledger.is_whole else Q(first_seen_at__gt=timezone.now() - SWEEP_EVERY)
+        versions = self.form.versions.aggregate(
+            known=Count("pk"), unread=Count("pk", filter=Q(content__isnull=True) & recent)
+        )
+        if versions["unread"] or (self.ledger.is_whole and not versions["known"]):
             read_new_versions(self.form, client=self.client)
 
     def finish(
@@ -325,7 +326,7 @@ class Pull:
         """Statuses that were set since the last that we know. One that was taken away shows in a sweep only."""
         last = KoboSubmission.objects.filter(form=self.form).aggregate(last=Max("kobo_status_at"))["last"]
         since = int((last - OVERLAP).timestamp()) if last else 0
-        where = {"_validation_status.timestamp": {"$gte": since}}
+        where = {"_validation_status.timestamp": {"$gt": since}}
         for page in self._pages(where=where, fields=ID_FIELDS):
             judged = {
                 kobo_id: status
@@ -365,6 +366,11 @@ class Pull:
                 self.run.done += len(page.rows)
                 self._report()
         self.form.media_checked_at = timezone.now()
+
+    def _goes_on(self) -> bool:
+        """Whether the run before broke off: what it stored is not new any more, and was not looked at as a whole."""
+        before = self.form.runs.exclude(pk=self.run.pk).order_by("-started_at", "-pk").values_list("outcome", flat=True)
+        return before.first() != SyncOutcome.CLOSED
 
     def _flag_what_is_listed_twice(self) -> None:
         """A row that a deadlock at Kobo left behind is listed under two ids and stays so: a reviewer has to know."""
