@@ -20,7 +20,7 @@ from typing import Any
 from openpyxl import Workbook
 
 FOLDER = Path(__file__).resolve().parent.parent / "xlsforms"
-KINDS = ("baseline_area", "baseline_sub_area")
+KINDS = ("baseline_area", "baseline_sub_area", "survey", "flow_monitoring", "registration")
 LANGUAGES = ("English (en)", "Русский (ru)", "Қазақша (kk)")
 PLACE_COLUMNS = ("list_name", "name", *(f"label::{language}" for language in LANGUAGES), "parent")
 

@@ -1,5 +1,5 @@
 """Forms of other missions, with other names and shapes, for every kind of form: planned, connected with a mapping and
-nothing else, synchronised, reviewed, counted.
+nothing else, synchronised, reviewed, counted. Then the shipped ones of the kinds that have many forms a place.
 """
 
 import io
@@ -334,3 +334,103 @@ def test_version_of_another_meaning_is_read_by_its_own_mapping(kobo, connect, pl
     approve([manager], 1)
 
     assert series() == [(places[0], "present", 5), (places[1], "present", 20)]
+
+
+# --- the shipped forms of which a place has many: the typed answers, and what the form calculates from them
+
+AGREED = {
+    "head/round": "2022-Q4",
+    "head/session_date": FIELD_DAY,
+    "access/access_level": "yes",
+    "access/consent": "yes",
+}
+PERSON = {
+    "access/eligible": "yes", "interview/interviewed": "1", "interview/nationality": "KG", "interview/sex": "female",
+    "interview/age_group": "18_24", "interview/year_known": "yes", "interview/arrival_year": "2022",
+    "interview/reason": "economic", "interview/reason_counted": "economic", "interview/migration_type": "long_term",
+    "interview/type_counted": "long_term", "interview/intention": "stay",
+}  # fmt: skip
+SHIPPED = {
+    "survey": (
+        [PERSON, PERSON | {"interview/sex": "dk", "interview/nationality": "UZ"}],
+        [
+            {
+                ("present", None): 1, ("sex", "female"): 1, ("nationality", "KG"): 1, ("arrival_year", "2022"): 1,
+                ("reason", "economic"): 1, ("migration_type", "long_term"): 1,
+            },
+            {
+                ("present", None): 1, ("sex", None): None, ("nationality", "UZ"): 1, ("arrival_year", "2022"): 1,
+                ("reason", "economic"): 1, ("migration_type", "long_term"): 1,
+            },
+        ],
+    ),
+    "flow_monitoring": (
+        [
+            {
+                "slot/hour_from": "8", "slot/hour_until": "12", "slot/anybody": "yes", "total/present_total": "9",
+                "groups": [
+                    {
+                        "groups/direction": way, "groups/nationality": "UZ", "groups/sex_known": "yes",
+                        "groups/men": men, "groups/women": "1", "groups/people": people,
+                        "groups/nationality_people": people,
+                    }
+                    for way, men, people in (("in", "2", "3"), ("out", "5", "6"))
+                ],
+            },
+            {"slot/hour_from": "12", "slot/hour_until": "16", "slot/anybody": "no", "total/present_total": "0"},
+        ],
+        [
+            {("present", None): 9, ("sex", "male"): 7, ("sex", "female"): 2, ("nationality", "UZ"): 9},
+            {("present", None): 0},
+        ],
+    ),
+    "registration": (
+        [
+            {
+                "household/household_code": "HH-014", "household/size": "6", "household/workers": "4",
+                "groups": [
+                    {
+                        "groups/nationality": "TJ", "groups/year_known": "yes", "groups/arrival_year": year,
+                        "groups/men": "1", "groups/women": "1", "groups/people": "2",
+                        "groups/nationality_people": "2", "groups/year_people": "2",
+                    }
+                    for year in ("2021", "2022")
+                ],
+            },
+            {"household/household_code": "HH-015", "household/size": "3", "household/workers": "0"},
+        ],
+        [
+            {
+                ("present", None): 4, ("sex", "male"): 2, ("sex", "female"): 2, ("nationality", "TJ"): 4,
+                ("arrival_year", "2021"): 2, ("arrival_year", "2022"): 2,
+            },
+            {("present", None): 0},
+        ],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", SHIPPED)
+def test_shipped_form_is_deployed_synchronised_and_every_form_of_a_place_approved(
+    kind, kobo, kobo_url, tmp_path, vocabulary, village, manager
+):
+    """All forms of a place count for it; none of them counts as a baseline."""
+    typed, figures = SHIPPED[kind]
+    found = AssessmentRoundFactory()
+    RoundTargetFactory(round=found, unit=village, form_kind=FormKind.objects.get(code=kind))
+    (tmp_path / "token").write_text(kobo.create_user(ACCOUNT))
+
+    server = ("--url", kobo_url, "--token-file", str(tmp_path / "token"))
+    deployed = answer_of("deploy_form", "--kind", kind, *server, "--round", found.code)
+    for answers in typed:
+        kobo.submit(deployed["asset"], AGREED | {"head/sub_area": village.unit_id} | answers, submitted_by="e01")
+    ran = answer_of("sync_kobo")["forms"][0]
+    approved = approve([manager], 1)
+
+    assert (deployed["created"], deployed["connected"], deployed["changes"]) == (True, True, [])
+    assert (ran["new"], ran["refused"], ran["unmatched"], ran["closed"]) == (2, 0, 0, True)
+    assert [figures_of(one) for one in approved] == [
+        {(village.unit_id, *key): value for key, value in one.items()} for one in figures
+    ]
+    assert answer_of("coverage", found.code)["buckets"]["covered"] == 1
+    assert answer_of("report", found.code)["total"] == 0
