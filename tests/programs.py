@@ -14,10 +14,11 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 @contextmanager
-def program(*words: str) -> Iterator[subprocess.Popen[bytes]]:
-    """``python WORDS`` in the background; killed at the end if it still runs."""
+def program(*words: str, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
+    """``python WORDS`` in the background, with these environment variables; killed at the end if it still runs."""
     environment = {
         **os.environ,
+        **variables,
         "DJANGO_SETTINGS_MODULE": "tests.suite_settings",
         "SUITE_DATABASE": str(connection.settings_dict["NAME"]),
     }
