@@ -151,6 +151,20 @@ def test_shipped_mapping_reads_the_figures_of_an_example(kind, answers, figures)
     assert len(found) == len(figures)
 
 
+def test_mission_that_wants_people_by_direction_maps_it_beside_the_rest():
+    """Direction is no indicator of the product's own: it would stand in every report of a baseline."""
+    rule = {
+        "indicator": "direction", "repeat": ["groups"], "category": ["groups/direction"], "value": ["groups/people"],
+        "sum": True,
+    }  # fmt: skip
+    answers = rows(*({"direction": way, "people": people} for way, people in (("in", "5"), ("out", "40"), ("in", "1"))))
+
+    mapping = read_mapping("flow_monitoring")
+    found = read_figures(load_mapping(mapping | {"figures": [rule]}), answers)
+
+    assert {figure.category: figure.value for figure in found} == {"in": 6, "out": 40}
+
+
 @pytest.mark.parametrize(
     ("places", "unit", "text"),
     [
