@@ -93,8 +93,10 @@ class KoboSubmissionQuerySet(ScopedQuerySet["models.KoboSubmission"]):
         return self.filter(deleted_at=None)
 
     def counted(self) -> "KoboSubmissionQuerySet":
-        """What may ever count: there, not a trial of a training day, readable."""
-        return self.filter(deleted_at=None, is_trial=False, is_refused=False)
+        """What may ever count: there, not a trial of a training day, readable. What is approved counts by the content
+        that was: an edit that cannot be read waits for somebody's decision, like any other.
+        """
+        return self.filter(Q(is_refused=False) | Q(approved_revision__isnull=False), deleted_at=None, is_trial=False)
 
     def awaiting_review(self) -> "KoboSubmissionQuerySet":
         return self.counted().filter(review_status__in=IN_REVIEW)

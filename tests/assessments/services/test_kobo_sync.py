@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from assessments.models import KoboSubmission, SyncRun
+from assessments.selectors.coverage import coverage
 from assessments.services.assignments import assign_enumerator
 from assessments.services.focus_groups import plan_focus_group
 from assessments.services.review import approve_submission, reject_submission, return_submission
@@ -258,6 +259,20 @@ def test_approved_form_that_is_edited_keeps_what_was_approved(kobo, form, submit
     assert (row.approved_revision.number, row.current_revision.number) == (1, 2)
     assert list(row.approved_revision.figures.filter(category=None).values_list("value", flat=True)) == [10]
     assert not row.current_revision.figures.exists()
+
+
+def test_approved_form_whose_edit_cannot_be_read_counts_until_somebody_decides(kobo, form, submit, target, coordinator):
+    kobo_id = submit()
+    sync(form)
+    approve_submission(only(form), reviewer=coordinator)
+    kobo.edit(kobo_id, {"total": "many"})
+
+    run = sync(form)
+
+    assert ledger(run) == {"at_kobo": 1, "here": 1, "refused": 1}
+    assert (only(form).review_status, only(form).changed_after_approval) == ("approved", True)
+    assert coverage(target.round).covered == 1
+    assert list(KoboSubmission.objects.counted()) == [only(form)]
 
 
 def test_approved_form_that_comes_back_after_another_took_its_place_waits(kobo, form, submit, target, coordinator):
