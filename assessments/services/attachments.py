@@ -56,6 +56,8 @@ AT_ONCE: Final = 200
 MOST_TROUBLES: Final = 3
 # The first half of the advisory lock's key; the second is the form's.
 LOCK_SPACE: Final = 0x4B6F6266
+# Of another one the second is the file's.
+WRITE_LOCK_SPACE: Final = 0x4B6F6277
 _IN_MEMORY = 1024 * 1024
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
@@ -241,15 +243,26 @@ def _keep(attachment: SubmissionAttachment, whole: _Whole) -> None:
     """Into the storage and the row, one writer at a time. A file that a killed worker left half written is replaced."""
     name = f"submissions/{attachment.pk // 1000}/{attachment.pk}-{whole.digest[:16]}.{whole.ending}"
     with transaction.atomic():
-        row = SubmissionAttachment.objects.select_for_update().get(pk=attachment.pk)
+        _wait_for_turn(attachment)
+        row = SubmissionAttachment.objects.get(pk=attachment.pk)
         if row.state == AttachmentState.FETCHED or row.uid != attachment.uid:
+            return
+        _store(name, whole.content)
+        row = SubmissionAttachment.objects.select_for_update().get(pk=attachment.pk)
+        if row.uid != attachment.uid:  # a sync has learned meanwhile of another file in its place
+            transaction.on_commit(partial(_drop, name))
             return
         if row.file.name and row.file.name != name:
             transaction.on_commit(partial(_drop, row.file.name))
-        _store(name, whole.content)
         row.file.name, row.size, row.sha256 = name, whole.size, whole.digest
         row.state, row.error_code, row.fetched_at = AttachmentState.FETCHED, "", timezone.now()
         row.save(update_fields=["file", "size", "sha256", "state", "error_code", "fetched_at"])
+
+
+def _wait_for_turn(attachment: SubmissionAttachment) -> None:
+    """Until the transaction ends. Not the row itself: an object store may take minutes, and the sync needs the row."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [WRITE_LOCK_SPACE, attachment.pk % 2**31])
 
 
 def _store(name: str, content: IO[bytes]) -> None:
@@ -295,7 +308,11 @@ def _is_without(attachment: SubmissionAttachment, client: KoboClient, error: Kob
     row = client.submission(submission.form.asset_uid, submission.kobo_id)
     if row is not None:
         try:
-            note_attachments([(submission.pk, parse_submission(row).attachments)], now=timezone.now())
+            files = parse_submission(row).attachments
+            with transaction.atomic():
+                # The submission before its files, as a sync locks them.
+                KoboSubmission.objects.select_for_update(of=("self",)).get(pk=submission.pk)
+                note_attachments([(submission.pk, files)], now=timezone.now())
         except KoboPayloadError:
             logger.info("Submission %s cannot be read: its files stay as they are", submission.kobo_id)
     return True
