@@ -27,6 +27,7 @@ from assessments.models import KoboForm, KoboSubmission, QualityFlag, SyncRun
 from assessments.services.kobo_rows import ReadRow, RowReader
 from assessments.services.kobo_store import LISTED_TWICE, Store
 from assessments.services.kobo_versions import read_new_versions
+from assessments.services.older_rows import complete_older_rows, has_older_rows
 from assessments.services.rereading import reread, reread_settled_meanwhile
 from assessments.services.sync_ledger import (
     EDITED,
@@ -80,6 +81,8 @@ class Pull:
         self.on_page = on_page
         self.ledger = Ledger()
         self.kobo_count = 0
+        # What this run has found out about the form; written at its end.
+        self.learned: dict[str, datetime] = {}
         self._troubles_before = Counter(client.connection.incidents)
         self._requests_before = client.connection.requests
 
@@ -98,7 +101,7 @@ class Pull:
         return Store(self.form)
 
     def run_all(self, *, quick: bool, wanted: Iterable[int] = ()) -> None:
-        self._rematch()
+        self._rematch(anyway=self._complete_older_rows())
         if not quick or not self._look_quickly(wanted):
             self._compare_everything()
         if "reader" in self.__dict__:
@@ -123,7 +126,9 @@ class Pull:
         self._begin(SyncStep.STATUSES)
         self._read_statuses()
         self.kobo_count = self.client.count(self.form.asset_uid)
-        return self.kobo_count == KoboSubmission.objects.filter(form=self.form).present().count()
+        # Equal counts prove nothing where one of Kobo's rows is not among ours.
+        all_kept = not self.ledger.not_kept and not self.ledger.nameless
+        return all_kept and self.kobo_count == KoboSubmission.objects.filter(form=self.form).present().count()
 
     def _compare_everything(self) -> None:
         self._begin(SyncStep.SWEEP, expected=self.client.probe(self.form.asset_uid).count)
@@ -134,9 +139,10 @@ class Pull:
             self._read_above(max(self.ledger.seen, default=top))
             self.kobo_count = self.client.count(self.form.asset_uid)
             if self.kobo_count == self.ledger.listed:
-                self._mark_deleted()
                 break
             self._sweep_again()
+        if self.kobo_count == self.ledger.listed:
+            self._mark_deleted()
         self.ledger.take_over(read_quickly)
 
     def close(self) -> tuple[str, str, dict[str, object]]:
@@ -158,7 +164,7 @@ class Pull:
         if not ledger.is_whole:
             return SyncOutcome.CLOSED, "", {}
         if run.at_kobo == ledger.listed == run.here:
-            self.form.swept_at = timezone.now()
+            self.learned["swept_at"] = timezone.now()
             return SyncOutcome.CLOSED, "", {}
         return self._name_differences(present)
 
@@ -197,9 +203,12 @@ class Pull:
         # Not what somebody wrote into the row meanwhile.
         run.save(update_fields=_WRITTEN_AT_THE_END)
         form = KoboForm.objects.filter(pk=run.form_id)
-        form.update(swept_at=self.form.swept_at, media_checked_at=self.form.media_checked_at)
+        # Not what stood there at the beginning: somebody may have asked for a sweep meanwhile.
+        told = dict(self.learned)
         if pause:
-            form.update(next_sync_at=now + timedelta(minutes=self.form.sync_every))
+            told["next_sync_at"] = now + timedelta(minutes=self.form.sync_every)
+        if told:
+            form.update(**told)
 
     def _begin(self, step: SyncStep, *, expected: int = 0) -> None:
         self.run.step, self.run.done, self.run.expected = step, 0, expected
@@ -354,18 +363,28 @@ class Pull:
         return editors
 
     def _look_for_late_files(self) -> None:
-        """Files come after their form: rows of the last day are read again twice a day."""
+        """Files come after their form: rows of the last day are read again twice a day.
+
+        What the run has proved about the rows stands without it: where Kobo does not answer now, the next run asks.
+        """
         checked = self.form.media_checked_at
         if checked is not None and checked > timezone.now() - MEDIA_EVERY:
             return
         self._begin(SyncStep.MEDIA)
-        if checked is not None:
-            where = _arrived_since(_newest_rows(self.form), overlap=MEDIA_AGE, above=False)
-            for page in self._pages(where=where, fields=("_id", "_attachments")):
-                self.store.note_files(_files_of(page.rows))
-                self.run.done += len(page.rows)
-                self._report()
-        self.form.media_checked_at = timezone.now()
+        try:
+            if checked is not None:
+                self._read_late_files()
+        except KoboError as error:
+            logger.warning("Files that came late to form %s were not looked for: %s", self.form.pk, error.code)
+        else:
+            self.learned["media_checked_at"] = timezone.now()
+
+    def _read_late_files(self) -> None:
+        where = _arrived_since(_newest_rows(self.form), overlap=MEDIA_AGE, above=False)
+        for page in self._pages(where=where, fields=("_id", "_attachments")):
+            self.store.note_files(_files_of(page.rows))
+            self.run.done += len(page.rows)
+            self._report()
 
     def _goes_on(self) -> bool:
         """Whether the run before broke off: what it stored is not new any more, and was not looked at as a whole."""
@@ -373,7 +392,7 @@ class Pull:
         return before.first() != SyncOutcome.CLOSED
 
     def _flag_what_is_listed_twice(self) -> None:
-        """A row that a deadlock at Kobo left behind is listed under two ids and stays so: a reviewer has to know."""
+        """A row that a deadlock at Kobo left behind is listed under two ids. A reviewer has to know while it is so."""
         present = KoboSubmission.objects.filter(form=self.form, is_refused=False).present()
         twins = present.exclude(root_uuid="").order_by().values("root_uuid").annotate(n=Count("pk")).filter(n__gt=1)
         rows = present.filter(root_uuid__in=list(twins.values_list("root_uuid", flat=True)))
@@ -382,6 +401,8 @@ class Pull:
         for root_uuid, kobo_id, revision in rows.values_list("root_uuid", "kobo_id", "current_revision"):
             ids[root_uuid].append(kobo_id)
             revisions[revision] = (root_uuid, kobo_id)
+        flags = QualityFlag.objects.filter(check_code=LISTED_TWICE, revision__submission__form=self.form)
+        flags.exclude(revision__in=revisions).delete()
         QualityFlag.objects.bulk_create(
             [
                 QualityFlag(
@@ -392,7 +413,9 @@ class Pull:
                 )
                 for revision, (root_uuid, kobo_id) in revisions.items()
             ],
-            ignore_conflicts=True,
+            update_conflicts=True,
+            unique_fields=["revision", "check_code"],
+            update_fields=["params"],
         )
 
     def _store_page(self, rows: Sequence[ReadRow | None], known_rows: dict[int, Known]) -> None:
@@ -437,16 +460,28 @@ class Pull:
             )
         for kobo_id in asked:
             self.ledger.see(kobo_id, REFUSED)
+        self.ledger.not_kept += len(asked)
 
-    def _rematch(self) -> None:
+    def _complete_older_rows(self) -> bool:
+        """Of an installation that was there before: its first run here, until one has compared every id. Whether there
+        were such rows.
+        """
+        if self.form.swept_at is not None or not has_older_rows(self.form):
+            return False
+        for _count in complete_older_rows(self.form, reader=self.reader):
+            self._report()
+        return True
+
+    def _rematch(self, *, anyway: bool) -> None:
         """Try again what matched nothing, or nobody, in earlier runs, if something was planned or settled, or somebody
         came into the roster, since the last that closed.
         """
         planned, roster = _changed_since(last_closed(self.form))
+        anyway = anyway or self.full
         nowhere = Q(pk__in=[])
-        if self.full or planned or roster:
+        if anyway or planned or roster:
             nowhere |= Q(match_state=MatchState.UNMATCHED)
-        if self.full or roster:
+        if anyway or roster:
             nowhere |= Q(enumerator=None)
         waiting = KoboSubmission.objects.filter(nowhere, form=self.form, is_refused=False).present()
         if waiting.exists():

@@ -10,14 +10,16 @@ from django.db import connection, transaction
 from django.db.utils import DatabaseError, DataError, IntegrityError
 from django.utils import timezone
 
-from assessments.enums import MatchState, ReviewStatus
+from assessments.enums import STATUS_AT_KOBO, MatchState, ReviewStatus
 from assessments.kobo.errors import Problem
 from assessments.kobo.payloads import Attachment, SubmissionPayload, Validation
 from assessments.models import KoboForm, KoboFormVersion, KoboSubmission, QualityFlag, SubmissionRevision
+from assessments.selectors.kobo_status import proposal_for
 from assessments.services.attachments import note_attachments
 from assessments.services.focus_groups import note_held
 from assessments.services.kobo_rows import ReadRow
 from assessments.services.review import give_up_approval, reopen_review
+from assessments.services.status_pushes import queue_push
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +28,21 @@ _RECEIVED = ReviewStatus.RECEIVED.value
 NAME_LENGTH, DEVICE_LENGTH = 150, 100
 # Found over many rows at the end of a run, not by reading one.
 LISTED_TWICE = "listed_twice_at_kobo"
-_SUBMISSIONS = KoboSubmission._meta.db_table
+# Rows are locked by rising key, as everybody locks them: a plain UPDATE takes them as they lie.
+_NOTE_STATUSES = f"""
+    WITH told AS (
+        SELECT ours.id, news.uid, news.by, news.at
+        FROM {KoboSubmission._meta.db_table} AS ours
+        JOIN unnest(%s::bigint[], %s::text[], %s::text[], %s::timestamptz[]) AS news(kobo_id, uid, by, at)
+            ON ours.kobo_id = news.kobo_id
+        WHERE ours.form_id = %s
+        ORDER BY ours.id
+        FOR UPDATE OF ours
+    )
+    UPDATE {KoboSubmission._meta.db_table} AS ours
+    SET kobo_status = told.uid, kobo_status_by = told.by, kobo_status_at = told.at
+    FROM told WHERE ours.id = told.id
+"""  # noqa: S608  the name of our own table
 _MATCH = ("match_state", "match_problem", "target", "focus_group", "enumerator", "unit")
 _TYPED = ("typed_person", "typed_place", "typed_focus_group", "day")
 _STATUS = ("kobo_status", "kobo_status_by", "kobo_status_at")
@@ -113,12 +129,7 @@ class Store:
         """What Kobo says of its own validation status, by Kobo id. One statement."""
         uids, names, moments = zip(*statuses.values(), strict=True) if statuses else ((), (), ())
         with connection.cursor() as cursor:
-            cursor.execute(
-                f"UPDATE {_SUBMISSIONS} AS ours SET kobo_status = told.uid, kobo_status_by = told.by,"  # noqa: S608
-                " kobo_status_at = told.at FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::timestamptz[])"
-                " AS told(kobo_id, uid, by, at) WHERE ours.form_id = %s AND ours.kobo_id = told.kobo_id",
-                [list(statuses), list(uids), list(names), list(moments), self.form.pk],
-            )
+            cursor.execute(_NOTE_STATUSES, [list(statuses), list(uids), list(names), list(moments), self.form.pk])
 
     def note_files(self, listed: Mapping[int, Sequence[Attachment]]) -> None:
         """What rows list that are otherwise as we know them, by Kobo id: files come after their form, and go."""
@@ -178,7 +189,11 @@ class Store:
     def _update_batch(self, rows: Sequence[ReadRow]) -> None:
         by_id = {row.kobo_id: row for row in rows}
         current = list(self._lock(by_id).select_related("current_revision").defer("current_revision__raw"))
-        self._give_up_taken_places(current)
+        for submission in current:
+            # One object for all: what reopens a review asks both.
+            submission.form, submission.server = self.form, self.form.server
+        back = [one for one in current if one.deleted_at is not None]
+        self._give_up_taken_places(back)
         changed = [one for one in current if _is_new_content(one, by_id[one.kobo_id])]
         keyed = list(zip(changed, _reserve(SubmissionRevision, len(changed)), strict=True))
         numbered = [(by_id[one.kobo_id], key, one.pk, _next_number(one)) for one, key in keyed]
@@ -195,15 +210,22 @@ class Store:
         for submission in changed:
             if submission.review_status in _REOPENED_BY_EDIT:
                 reopen_review(submission)
+        self._tell_of_what_is_back(back)
         self._note_held(rows)
 
     def _lock(self, kobo_ids: Iterable[int]) -> Any:
         own = KoboSubmission.objects.select_for_update(of=("self",))
         return own.filter(form=self.form, kobo_id__in=list(kobo_ids)).order_by("pk")
 
+    def _tell_of_what_is_back(self, submissions: Iterable[KoboSubmission]) -> None:
+        """What was decided while a row was gone at Kobo could not be told there."""
+        for submission in submissions:
+            if submission.kobo_status != STATUS_AT_KOBO[submission.review_status] and proposal_for(submission) is None:
+                queue_push(submission)
+
     def _give_up_taken_places(self, submissions: Iterable[KoboSubmission]) -> None:
         """Of approved forms that were deleted and are back: those whose target another one covers now."""
-        back = [one for one in submissions if one.deleted_at is not None and one.covers_alone]
+        back = [one for one in submissions if one.covers_alone]
         if not back:
             return
         covering = KoboSubmission.objects.present().filter(covers_alone=True, approved_revision__isnull=False)

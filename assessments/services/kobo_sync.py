@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 import pghistory
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import connection
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -55,10 +56,13 @@ def sync_form(
         except KoboError as error:
             pull.finish(SyncOutcome.FAILED, code=error.code, params=error.params)
             raise
+        except SoftTimeLimitExceeded:  # too much for one go: the next tick goes on
+            pull.finish(SyncOutcome.LOST, pause=False)
+            raise
         except Exception:
             pull.finish(SyncOutcome.FAILED, code="internal")
             raise
-        except BaseException:  # Ctrl-C, or the worker is asked to end: the next tick goes on
+        except BaseException:  # Ctrl-C, or the worker is asked to end: likewise
             pull.finish(SyncOutcome.LOST, pause=False)
             raise
         pull.finish(outcome, code=code, params=params)

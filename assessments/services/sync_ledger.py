@@ -21,6 +21,8 @@ class Ledger:
     counts: Counter[str] = field(default_factory=Counter)
     # Rows without a usable id: they cannot be kept apart, so the run cannot close.
     nameless: int = 0
+    # Rows that the database keeps for another form, counted among the refused.
+    not_kept: int = 0
     deleted: int = 0
     # Whether every id was looked at; else ``seen`` holds only what this run has read.
     is_whole: bool = False

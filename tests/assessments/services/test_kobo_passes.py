@@ -1,21 +1,31 @@
 """The cheap passes of a quick run, what leads them to a sweep, and what a run tells while it lasts."""
 
 from datetime import UTC, datetime, timedelta
+from threading import Event
+from time import sleep
 
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
+from django.db import transaction
 from django.utils import timezone
 
 from assessments.kobo.errors import KoboRejected
+from assessments.kobo.payloads import Validation
 from assessments.models import (
     KoboForm,
     KoboSubmission,
     QualityFlag,
+    StatusPush,
     SubmissionAttachment,
     SubmissionRevision,
     SyncRun,
 )
+from assessments.services.kobo_store import Store
 from assessments.services.kobo_sync import ask_to_stop, release_deletions
+from assessments.services.review import reject_submission
 from dtm_ops.common.errors import Refused
+from tests.concurrently import at_once
+from tests.factories.assessments import KoboFormFactory
 from tests.practice import ASSET, client_of, kobos_copy, last_run, ledger, our_copy, sync
 
 pytestmark = pytest.mark.django_db
@@ -279,3 +289,109 @@ def test_run_learns_what_a_new_version_asks(kobo, form, submit):
     version = form.versions.get()
     assert [question["name"] for question in version.content["survey"]][:3] == ["code", "who", "place"]
     assert version.deployed_at is not None
+
+
+# --- what one step must not do to another
+
+
+def test_run_that_compared_all_is_closed_though_late_files_were_not_to_be_had(kobo, form, synced, submit):
+    checked = timezone.now() - timedelta(hours=13)
+    KoboForm.objects.update(media_checked_at=checked)
+    probe_sweep_and_count = 4
+    kobo.misbehave("unavailable", skip=probe_sweep_and_count, times=1)
+
+    run = sync(form)
+
+    assert (run.outcome, run.incidents) == ("closed", {"server_unavailable": 1})
+    assert ledger(run) == {"at_kobo": 3, "here": 3, "unchanged": 3}
+    form.refresh_from_db()
+    assert form.media_checked_at == checked
+    sync(form)
+    form.refresh_from_db()
+    assert form.media_checked_at > checked
+
+
+def test_quick_run_whose_counts_agree_by_chance_does_not_close_over_a_row_that_was_not_kept(kobo, form, submit, synced):
+    elsewhere = KoboFormFactory(server=form.server, asset_uid="aElsewhere", form_kind=form.form_kind, round=form.round)
+    taken = submit()
+    KoboSubmission.objects.create(
+        server=form.server, form=elsewhere, kobo_id=taken, first_seen_at=timezone.now(), uuid="of another form"
+    )
+    kobo.delete(synced[0])
+
+    run = quick(form)
+
+    assert (run.outcome, run.is_sweep, run.error_code) == ("red", True, "rows_not_kept")
+    assert run.differences == {"only_at_kobo": [taken], "only_here": []}
+
+
+def test_sweep_that_is_asked_for_during_a_run_is_not_forgotten(form, submit, synced):
+    submit()
+    run = quick(form, on_page=lambda _run: KoboForm.objects.update(swept_at=None))
+
+    form.refresh_from_db()
+    assert (run.is_sweep, form.swept_at) == (False, None)
+
+
+def test_flag_of_a_row_listed_twice_goes_with_the_other(kobo, form, synced):
+    ghost = kobo.add_ghost(synced[0])
+    sync(form)
+    kobo.delete(ghost)
+
+    sync(form)
+
+    assert not QualityFlag.objects.filter(revision__submission__kobo_id=synced[0], check_code="listed_twice_at_kobo")
+
+
+def test_run_that_takes_too_long_for_a_worker_goes_on_with_the_next_tick(form, submit, synced):
+    submit()
+    due_at = KoboForm.objects.get().next_sync_at
+
+    def run_out_of_time(_run):
+        raise SoftTimeLimitExceeded
+
+    with pytest.raises(SoftTimeLimitExceeded):
+        quick(form, on_page=run_out_of_time)
+
+    assert (last_run(form).outcome, last_run(form).error_code) == ("lost", "")
+    assert KoboForm.objects.get().next_sync_at == due_at
+
+
+def test_decision_that_was_made_while_a_row_was_gone_is_told_once_it_is_back(kobo, form, submit, synced, coordinator):
+    kobo.hide(synced[0])
+    sync(form)
+    row = KoboSubmission.objects.get(kobo_id=synced[0])
+    reject_submission(row, reviewer=coordinator, reason="duplicate", text="Sent twice")
+    assert not StatusPush.objects.exists()
+    kobo.show(synced[0])
+
+    sync(form)
+
+    assert list(StatusPush.objects.values_list("submission__kobo_id", "wanted", "state")) == [
+        (synced[0], "validation_status_not_approved", "pending")
+    ]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_statuses_and_a_reader_of_the_same_rows_do_not_block_each_other_for_ever(form, submit):
+    submit(kobo_id=102)
+    sync(form)
+    submit(kobo_id=101)  # appears late below the highest id
+    sync(form)
+    first, second = KoboSubmission.objects.order_by("pk")
+    has_first = Event()
+
+    def read_anew():
+        with transaction.atomic():
+            KoboSubmission.objects.select_for_update().get(pk=first.pk)
+            has_first.set()
+            sleep(0.5)
+            KoboSubmission.objects.select_for_update().get(pk=second.pk)
+
+    def note():
+        has_first.wait(10)
+        status = Validation("validation_status_on_hold", "somebody", timezone.now())
+        Store(form).note_statuses(dict.fromkeys((101, 102), status))
+
+    assert at_once(read_anew, note) == [None, None]
+    assert set(KoboSubmission.objects.values_list("kobo_status", flat=True)) == {"validation_status_on_hold"}

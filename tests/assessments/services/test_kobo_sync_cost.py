@@ -72,7 +72,7 @@ def test_sync_without_changes_takes_as_many_queries_for_1_row_as_for_40(project)
     for form in (one, many):
         sync(form)
 
-    assert queries(lambda: sync(one)) == queries(lambda: sync(many)) < 20
+    assert queries(lambda: sync(one)) == queries(lambda: sync(many)) < 25
 
 
 def test_rematch_takes_as_many_queries_for_1_row_as_for_40(project, other_village, sub_area, target):
