@@ -11,12 +11,12 @@ class AssignmentList(models.Model):
         KoboForm, on_delete=models.PROTECT, related_name="assignment_list", verbose_name=_("form")
     )
     # Of the file at Kobo; "": none is there that we know of.
-    md5 = models.CharField(max_length=32, blank=True)
+    md5 = models.CharField(_("checksum"), max_length=32, blank=True)
     lines = models.PositiveIntegerField(_("lines"), default=0)
     published_at = models.DateTimeField(_("published at"), null=True)
     checked_at = models.DateTimeField(_("checked at"), null=True)
     error_code = models.CharField(_("error"), max_length=40, blank=True)
-    error_params = models.JSONField(default=dict, blank=True)
+    error_params = models.JSONField(_("details of the error"), default=dict, blank=True)
 
     class Meta:
         verbose_name = _("list of focus groups on phones")

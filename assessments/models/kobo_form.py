@@ -60,12 +60,12 @@ class KoboForm(models.Model):
     next_sync_at = models.DateTimeField(_("next sync at"), null=True, blank=True, editable=False)
     # When every id was last compared; NULL: never.
     swept_at = models.DateTimeField(_("compared row by row at"), null=True, editable=False)
-    media_checked_at = models.DateTimeField(null=True, editable=False)
+    media_checked_at = models.DateTimeField(_("looked for late files at"), null=True, editable=False)
     # So many rows may be marked as deleted by the next sweep, though they are more than a run dares by itself. A person
     # says so, once: the sweep that uses it takes it away.
     deletions_released = models.PositiveIntegerField(_("deletions let through"), null=True, editable=False)
     # Since when the account may not read the project's history (who edited what); NULL: it may, as far as we know.
-    history_refused_at = models.DateTimeField(null=True, editable=False)
+    history_refused_at = models.DateTimeField(_("history not readable since"), null=True, editable=False)
     write_back = models.BooleanField(
         _("decisions are written to Kobo"),
         default=True,
@@ -75,8 +75,10 @@ class KoboForm(models.Model):
         _("pictures and files"), max_length=8, choices=FetchMedia.choices, default=FetchMedia.ASKED
     )
     # Kobo's notices (REST Services) come to an address with this word in it and carry the secret in a header.
-    hook_path = models.CharField(max_length=43, null=True, unique=True, editable=False)  # noqa: DJ001  many have none
-    hook_secret = EncryptedTextField(blank=True, editable=False)
+    hook_path = models.CharField(  # noqa: DJ001  many have none
+        _("address for notices"), max_length=43, null=True, unique=True, editable=False
+    )
+    hook_secret = EncryptedTextField(_("secret for notices"), blank=True, editable=False)
 
     objects = KoboFormQuerySet.as_manager()
 
@@ -105,7 +107,7 @@ class KoboFormVersion(models.Model):
     first_seen_at = models.DateTimeField(_("first seen at"))
     deployed_at = models.DateTimeField(_("deployed at"), null=True, editable=False)
     # As Kobo describes it: survey, choices, settings; NULL: not read yet.
-    content = models.JSONField(null=True, editable=False)
+    content = models.JSONField(_("questions"), null=True, editable=False)
     # NULL: the form's own mapping.
     mapping = models.JSONField(_("mapping of this version"), null=True, blank=True)
     last_accepted_on = models.DateField(

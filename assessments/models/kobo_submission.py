@@ -89,7 +89,7 @@ class KoboSubmission(models.Model):
     kobo_status_by = models.CharField(_("status at Kobo by"), max_length=150, blank=True, editable=False)
     kobo_status_at = models.DateTimeField(_("status at Kobo since"), null=True, editable=False)
     # A reviewer has decided about the status that somebody set at Kobo until then.
-    kobo_status_settled_at = models.DateTimeField(null=True, editable=False)
+    kobo_status_settled_at = models.DateTimeField(_("status at Kobo decided on at"), null=True, editable=False)
 
     objects = KoboSubmissionQuerySet.as_manager()
 

@@ -22,7 +22,7 @@ class MatchAlias(models.Model):
     kind = models.CharField(_("what is meant"), max_length=12, choices=TypedKind.choices)
     typed = models.CharField(_("as typed"), max_length=100)
     # Without case, spaces and script (``dtm_ops.common.spelling.fold``); for a code as it is compared.
-    key = models.CharField(max_length=100, editable=False)
+    key = models.CharField(_("search key"), max_length=100, editable=False)
     enumerator = models.ForeignKey(
         Enumerator, on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("enumerator")
     )

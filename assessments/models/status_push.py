@@ -23,7 +23,7 @@ class StatusPush(models.Model):
     next_try_at = models.DateTimeField(_("next try at"), null=True)
     finished_at = models.DateTimeField(_("finished at"), null=True)
     error_code = models.CharField(_("error"), max_length=40, blank=True)
-    error_params = models.JSONField(default=dict, blank=True)
+    error_params = models.JSONField(_("details of the error"), default=dict, blank=True)
 
     objects = StatusPushQuerySet.as_manager()
 

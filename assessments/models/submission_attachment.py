@@ -26,7 +26,7 @@ class SubmissionAttachment(models.Model):
     )
     file = models.FileField(_("file"), upload_to="submissions/", blank=True, editable=False)
     size = models.PositiveBigIntegerField(_("bytes"), null=True, editable=False)
-    sha256 = models.CharField(max_length=64, blank=True, editable=False)
+    sha256 = models.CharField(_("checksum"), max_length=64, blank=True, editable=False)
     # Why it was not taken, or could not be fetched the last time.
     error_code = models.CharField(_("error"), max_length=40, blank=True, editable=False)
     seen_at = models.DateTimeField(_("seen at"))

@@ -28,12 +28,13 @@ class SyncRun(models.Model):
     is_sweep = models.BooleanField(_("compared row by row"), default=False, editable=False)
     step = models.CharField(_("step"), max_length=8, choices=SyncStep.choices, blank=True, editable=False)
     # Rows of the present step: done, and how many there are to do as far as Kobo has said.
-    done = models.PositiveIntegerField(default=0, editable=False)
-    expected = models.PositiveIntegerField(default=0, editable=False)
-    stop_asked_at = models.DateTimeField(null=True, editable=False)
+    done = models.PositiveIntegerField(_("rows done"), default=0, editable=False)
+    expected = models.PositiveIntegerField(_("rows to do"), default=0, editable=False)
+    stop_asked_at = models.DateTimeField(_("stop asked for at"), null=True, editable=False)
     stop_asked_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, editable=False, related_name="+"
-    )
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, editable=False, related_name="+",
+        verbose_name=_("stop asked for by"),
+    )  # fmt: skip
     requests = models.PositiveIntegerField(_("requests"), default=0, editable=False)
     # Troubles that were ridden out: how often each, by code.
     incidents = models.JSONField(_("troubles on the way"), default=dict, blank=True, editable=False)
