@@ -23,11 +23,11 @@ from django.utils.translation import gettext as _
 
 from assessments.enums import STATUS_AT_KOBO, PushState
 from assessments.kobo.client import KoboClient
-from assessments.kobo.errors import KoboRejected
+from assessments.kobo.errors import KoboError, KoboRejected, KoboUnavailable
+from assessments.kobo.payloads import Validation, read_validation
 from assessments.kobo.validation import MOST_AT_ONCE, Fate, Outcome, set_statuses
 from assessments.models import KoboForm, KoboSubmission, StatusPush
 from assessments.querysets import StatusPushQuerySet
-from assessments.selectors.kobo_status import proposal_for
 from assessments.services.kobo_connection import open_client
 from dtm_ops.common.errors import Refused
 
@@ -60,15 +60,13 @@ class Sending:
 def queue_push(submission: KoboSubmission, *, at: datetime | None = None) -> StatusPush | None:
     """Put what the review status stands for into the outbox, in the transaction that moved it.
 
-    What still waited, or had failed, is replaced. None: nothing is to be told, because the form is not written back,
-    because the row is gone at Kobo, or because taking our status away would take away what somebody else has set.
+    What still waited, or had failed, is replaced. None: nothing is to be told, because the form is not written back or
+    the row is gone at Kobo.
     """
     now = timezone.now()
     StatusPush.objects.open().filter(submission=submission).update(state=PushState.SUPERSEDED, finished_at=now)
     wanted = STATUS_AT_KOBO[submission.review_status]
     if submission.deleted_at is not None or not submission.form.write_back:
-        return None
-    if not wanted and proposal_for(submission) is not None:
         return None
     return StatusPush.objects.create(submission=submission, wanted=wanted, decided_at=at or now, next_try_at=now)
 
@@ -131,7 +129,6 @@ def send_pushes(form: KoboForm, *, client: KoboClient | None = None, now: dateti
     with _alone(form) as is_alone:
         if not is_alone:
             return Sending()
-        _leave_what_others_set(form, moment)
         due = _due(form, moment)
         if not due:
             return Sending()
@@ -151,20 +148,42 @@ class _Due:
     kobo_id: int
     wanted: str
     tries: int
+    # A reviewer has decided about what somebody set at Kobo until then.
+    settled_at: datetime | None
 
 
 def _due(form: KoboForm, now: datetime) -> list[_Due]:
     """Those that failed often come last: one row that Kobo stumbles over must not keep the others back."""
     due = StatusPush.objects.due(now).filter(submission__form=form).order_by("tries", "decided_at", "pk")
-    columns = due.values_list("pk", "submission__kobo_id", "wanted", "tries")
+    columns = due.values_list("pk", "submission__kobo_id", "wanted", "tries", "submission__kobo_status_settled_at")
     return [_Due(*row) for row in columns[:MOST_IN_A_RUN]]
 
 
-def _leave_what_others_set(form: KoboForm, now: datetime) -> None:
-    """A status that is to be taken away was ours; by now another one stands there, for a reviewer to decide about."""
-    proposed = KoboSubmission.objects.proposed().filter(form=form).order_by().values("pk")
-    moot = StatusPush.objects.filter(state=PushState.PENDING, wanted="", submission__in=proposed)
-    moot.update(state=PushState.SUPERSEDED, finished_at=now)
+def _leave_what_others_set(client: KoboClient, form: KoboForm, rows: Sequence[_Due], now: datetime) -> list[_Due]:
+    """Of rows whose status is to be taken away: what stands there must be ours, or what a reviewer has decided about.
+    The rest is for a reviewer, once the sync has read it. Returns the rows that are left.
+
+    Kobo is asked, since what we have read is older than our own last write, and may be older than somebody else's.
+    """
+    ids = [one.kobo_id for one in rows if not one.wanted]
+    if not ids:
+        return list(rows)
+    standing = {
+        row.get("_id"): read_validation(row)
+        for page in client.rows_by_id(form.asset_uid, ids, fields=("_id", "_uuid", "_validation_status"))
+        for row in page
+        if isinstance(row, dict)
+    }
+    moot = [one for one in rows if not one.wanted and _is_others(standing.get(one.kobo_id), form, one.settled_at)]
+    with transaction.atomic():
+        _lock(moot).update(state=PushState.SUPERSEDED, finished_at=now)
+    return [one for one in rows if one not in moot]
+
+
+def _is_others(status: Validation | None, form: KoboForm, settled_at: datetime | None) -> bool:
+    if status is None or not status.uid or status.by == form.server.username:
+        return False
+    return settled_at is None or (status.at is not None and status.at > settled_at)
 
 
 def _send(client: KoboClient, form: KoboForm, due: Sequence[_Due], now: datetime) -> Sending:
@@ -172,9 +191,15 @@ def _send(client: KoboClient, form: KoboForm, due: Sequence[_Due], now: datetime
     done = Sending()
     for tries, group in groupby(due, key=lambda one: one.tries):
         rows = list(group)
-        wanted = {one.kobo_id: one.wanted for one in rows}
         most = max(1, MOST_AT_ONCE >> min(tries, 10))
-        outcomes = set_statuses(client.connection, form.asset_uid, wanted, most=most)
+        try:
+            rows = _leave_what_others_set(client, form, rows, now)
+        except KoboError as error:
+            fate = Fate.LATER if isinstance(error, KoboUnavailable) else Fate.REFUSED
+            outcomes = {one.kobo_id: Outcome(fate, error) for one in rows if not one.wanted}
+        else:
+            wanted = {one.kobo_id: one.wanted for one in rows}
+            outcomes = set_statuses(client.connection, form.asset_uid, wanted, most=most) if rows else {}
         done.add(_note(rows, outcomes, now))
         if len(outcomes) < len(rows) or any(one.fate is Fate.LATER for one in outcomes.values()):
             _postpone(form, now)

@@ -244,8 +244,31 @@ def test_edit_that_reopens_leaves_what_somebody_else_set(form, kobo, submission,
     reopen_review(submission)
 
     assert send(form) == Sending()
-    assert (at_kobo(kobo, submission), pushes()) == (APPROVED, [(HOLD, "sent")])
+    assert (at_kobo(kobo, submission), pushes()) == (APPROVED, [(HOLD, "sent"), ("", "superseded")])
     assert proposal_for(submission) is not None
+
+
+def test_edit_that_reopens_leaves_what_somebody_set_and_no_sync_has_read(form, kobo, submission, coordinator):
+    return_submission(submission, reviewer=coordinator, **WORDS)
+    send(form)
+    reopen_review(submission)
+    kobo.set_validation(submission.kobo_id, APPROVED, by="aliya")
+
+    assert send(form) == Sending()
+
+    assert (at_kobo(kobo, submission), pushes()) == (APPROVED, [(HOLD, "sent"), ("", "superseded")])
+
+
+def test_our_approval_over_somebody_elses_goes_when_the_review_reopens(form, kobo, submission, coordinator):
+    kobo.set_validation(submission.kobo_id, APPROVED, by="aliya")
+    set_at_kobo(submission, APPROVED, by="aliya")
+    approve_submission(submission, reviewer=coordinator)
+    send(form)
+    give_up_approval(submission)
+
+    assert send(form) == Sending(sent=1)
+
+    assert at_kobo(kobo, submission) == ""
 
 
 def test_status_that_was_set_before_ours_was_taken_away_stays(form, kobo, submission, coordinator):
