@@ -49,6 +49,7 @@ SWEEPS = 3
 MOST_GONE, FEW = 0.2, 5
 SHOWN = 100
 ID_FIELDS = ("_id", "_uuid", "_validation_status")
+ID_PAGES_AHEAD = 4
 # Ids are given before a row shows, and rows show out of order: so far back does a quick run look again.
 OVERLAP = timedelta(hours=1)
 # Of so many newest rows the latest arrival is taken: one that was dated ahead must not close the eyes for the others.
@@ -107,7 +108,7 @@ class Pull:
         if "reader" in self.__dict__:
             reread_settled_meanwhile(self.form, reader=self.reader, store=self.store)
         self._look_for_late_files()
-        if self.ledger.counts[NEW] or self.ledger.counts[EDITED] or self.ledger.is_whole or self._goes_on():
+        if self.ledger.counts[NEW] or self.ledger.counts[EDITED] or self.ledger.deleted or self._goes_on():
             self._flag_what_is_listed_twice()
         self._learn_versions()
 
@@ -133,7 +134,7 @@ class Pull:
     def _compare_everything(self) -> None:
         self._begin(SyncStep.SWEEP, expected=self.client.probe(self.form.asset_uid).count)
         read_quickly, self.ledger = self.ledger, Ledger(is_whole=True)
-        top = 0 if self.full else max(self.known, default=0)
+        top = 0 if self.full else _newest_rows(self.form)[0]
         self._fetch(self._sweep(up_to_id=top))
         for _unused in range(SWEEPS):
             self._read_above(max(self.ledger.seen, default=top))
@@ -246,7 +247,8 @@ class Pull:
         wanted: list[int] = []
         if not up_to_id:
             return wanted
-        with closing(prefetch(self._pages(up_to_id=up_to_id, fields=ID_FIELDS))) as pages:
+        # Pages of ids are small: what we hold is read while the first ones come in.
+        with closing(prefetch(self._pages(up_to_id=up_to_id, fields=ID_FIELDS), depth=ID_PAGES_AHEAD)) as pages:
             for page in pages:
                 judged: dict[int, Validation] = {}
                 wanted += [kobo_id for row in page.rows if (kobo_id := self._look_at(row, judged)) is not None]

@@ -74,7 +74,6 @@ class Store:
         self.form = form
         self.versions: dict[str, int] = dict(form.versions.values_list("uid", "pk"))
         self.noted: set[int] = set()
-        self.met_new_version = False
         # Who made the last edit of a root uuid, and when, where Kobo's history says it.
         self.editors: Mapping[str, tuple[str, datetime | None]] | None = None
 
@@ -272,7 +271,6 @@ class Store:
 
     def _learn_versions(self, rows: Iterable[ReadRow]) -> None:
         unknown = {_version(row) for row in rows} - self.versions.keys() - {""}
-        self.met_new_version = self.met_new_version or bool(unknown)
         for uid in sorted(unknown):
             version, _made = KoboFormVersion.objects.get_or_create(
                 form=self.form, uid=uid, defaults={"first_seen_at": timezone.now()}

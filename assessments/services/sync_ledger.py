@@ -62,11 +62,12 @@ def read_known(rows: QuerySet[KoboSubmission], *, with_fingerprints: bool) -> di
     if with_fingerprints:
         columns.append("current_revision__fingerprint")
     return {
-        kobo_id: Known(uuid, is_refused, deleted_at is not None, Validation(*status) if status[0] else NO_STATUS, *last)
-        for kobo_id, uuid, is_refused, deleted_at, *status, last in (
-            (*row[:7], row[7:]) for row in rows.order_by().values_list(*columns).iterator(chunk_size=5000)
+        row[0]: Known(
+            row[1], row[2], row[3] is not None, Validation(*row[4:7]) if row[4] else NO_STATUS,
+            row[7] if with_fingerprints else None,
         )
-    }
+        for row in rows.order_by().values_list(*columns).iterator(chunk_size=5000)
+    }  # fmt: skip
 
 
 def status_of(row: ReadRow) -> Validation:

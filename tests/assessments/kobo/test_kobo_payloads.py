@@ -69,9 +69,7 @@ def test_parse_full_row_reads_head_and_answers(row: dict[str, Any]) -> None:
         ({"_attachments": []}, True),
     ],
 )
-def test_fingerprint_moves_only_with_answers(
-    row: dict[str, Any], changes: dict[str, Any], same: bool
-) -> None:
+def test_fingerprint_moves_only_with_answers(row: dict[str, Any], changes: dict[str, Any], same: bool) -> None:
     assert (parse_submission(row).fingerprint == parse_submission(row | changes).fingerprint) is same
 
 
