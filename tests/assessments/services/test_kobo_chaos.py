@@ -361,7 +361,7 @@ def kobo_url(people: People, busy: BusyKobo) -> str:
     return people.base_url
 
 
-def in_step(pages: Iterator[Any]) -> Iterator[Any]:
+def in_step(pages: Iterator[Any], depth: int = 1) -> Iterator[Any]:
     yield from pages
 
 
