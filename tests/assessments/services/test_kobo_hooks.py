@@ -96,6 +96,7 @@ def test_secret_of_another_form_opens_nothing(form, administrator):
 
     assert find_hook(opened.hook_path, other.hook_secret) is None
     assert find_hook("nonsense", opened.hook_secret) is None
+    assert find_hook("non\0sense", opened.hook_secret) is None
 
 
 @pytest.mark.parametrize("act", [open_hook, renew_secret, close_hook])
