@@ -289,12 +289,14 @@ def _why_unmatched(head: Head, place: int | None) -> str:
 
 def _wrong_clock(payload: SubmissionPayload, deployed: datetime | None) -> dict[str, Any] | None:
     """How the phone's clock contradicts Kobo's. A clock that is behind shows only where a form was finished before its
-    version was there; one that was sent late looks right.
+    version was there; one that was sent late looks right. What Kobo itself dates before the version was copied from
+    another project, and tells nothing.
     """
     started, ended, arrived = payload.started_at, payload.ended_at, payload.submitted_at
     if ended is not None and arrived is not None and ended - arrived > CLOCK_TOLERANCE:
         return {"how": "ahead", "minutes": int((ended - arrived).total_seconds() // 60)}
-    if ended is not None and deployed is not None and deployed - ended > CLOCK_TOLERANCE:
+    copied = arrived is not None and deployed is not None and arrived < deployed
+    if ended is not None and deployed is not None and not copied and deployed - ended > CLOCK_TOLERANCE:
         return {"how": "behind", "minutes": int((deployed - ended).total_seconds() // 60)}
     if started is not None and ended is not None and started > ended:
         return {"how": "backwards", "minutes": int((started - ended).total_seconds() // 60)}
