@@ -27,7 +27,7 @@ from assessments.services.attachments import (
 )
 from assessments.tasks import fetch_due_files, fetch_form_files
 from dtm_ops.common.errors import Refused
-from tests.concurrently import at_once
+from tests.concurrently import at_once, in_another_connection
 from tests.factories.assessments import make_submission
 from tests.practice import ACCOUNT, ASSET, client_of, sync
 
@@ -526,6 +526,29 @@ def test_token_goes_to_no_other_host_and_into_no_log(received, kobo, form, https
 
 
 # --- two at once
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("uid", ["", "attAnother"])
+def test_sync_does_not_wait_for_a_storage_that_takes_its_time(received, storage, monkeypatch, uid):
+    received()
+    store, pk = service._store, only().pk
+
+    def meanwhile():
+        with transaction.atomic():
+            row = SubmissionAttachment.objects.select_for_update(nowait=True).get(pk=pk)
+            row.uid = uid or row.uid
+            row.save(update_fields=["uid"])
+
+    def take_time(name, content):
+        store(name, content)
+        assert in_another_connection(meanwhile) is None
+
+    monkeypatch.setattr(service, "_store", take_time)
+    state = fetch(only())
+
+    # A file that another one has replaced meanwhile is not kept under the other's name.
+    assert (state, len(kept(storage))) == (("listed", 0) if uid else ("fetched", 1))
 
 
 @pytest.mark.django_db(transaction=True)
