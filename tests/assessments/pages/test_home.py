@@ -189,7 +189,7 @@ def test_home_asks_as_often_for_one_row_as_for_three(
     client = signed_in(manager)
     client.get("/")
 
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(10):
         client.get("/")
 
 
