@@ -16,7 +16,7 @@ from itertools import chain
 from typing import Any, cast
 
 from django.apps import apps
-from django.db.models import Count, Exists, Max, Q
+from django.db.models import Count, Exists, F, Max, Q
 from django.utils import timezone
 
 from assessments.enums import MatchState, Severity, SyncOutcome, SyncStep
@@ -203,13 +203,12 @@ class Pull:
         run.incidents = dict(self.client.connection.incidents - self._troubles_before)
         # Not what somebody wrote into the row meanwhile.
         run.save(update_fields=_WRITTEN_AT_THE_END)
-        form = KoboForm.objects.filter(pk=run.form_id)
         # Not what stood there at the beginning: somebody may have asked for a sweep meanwhile.
-        told = dict(self.learned)
-        if pause:
-            told["next_sync_at"] = now + timedelta(minutes=self.form.sync_every)
-        if told:
-            form.update(**told)
+        KoboForm.objects.filter(pk=run.form_id).update(
+            swept_at=self.learned.get("swept_at", F("swept_at")),
+            media_checked_at=self.learned.get("media_checked_at", F("media_checked_at")),
+            next_sync_at=now + timedelta(minutes=self.form.sync_every) if pause else F("next_sync_at"),
+        )
 
     def _begin(self, step: SyncStep, *, expected: int = 0) -> None:
         self.run.step, self.run.done, self.run.expected = step, 0, expected
