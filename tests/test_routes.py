@@ -212,7 +212,7 @@ ADMIN: dict[str, Desk] = {
     "assessments_hookdelivery": Desk(view=ROUND, row=ROUND),
     "assessments_koboformversion": Desk(row=DESK, change=ADMINISTRATOR),
     "assessments_syncrun": Desk(row=DESK),
-    "assessments_statuspush": Desk(verbs={"retry": DESK}),
+    "assessments_statuspush": Desk(verbs={"retry": OWN_DESK}),
     "assessments_indicator": Desk(row=DESK),
     "records_notice": Desk(view=ADMINISTRATOR, row=ADMINISTRATOR, verbs={"retry": ADMINISTRATOR}),
     "records_statuschange": Desk(view=ROUND, row=ROUND),

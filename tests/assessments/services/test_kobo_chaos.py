@@ -1,7 +1,7 @@
 """Whatever people do at Kobo while we read, and whatever goes wrong on the way: once they rest, our copy is Kobo's.
 
 Each seed is a story of its own: dozens of operations between runs and between the answers to one run, faults, runs that
-are stopped or killed, Kobo's clock leaping. ``CHAOS_SEEDS`` says how many are told: 60 unless it does, which is what
+are stopped or killed, Kobo's clock leaping. ``CHAOS_SEEDS`` says how many are told: 40 unless it does, which is what
 every build can wait for; 200 are the proof. A story that fails prints itself; it is told again by its number:
 
     CHAOS_SEEDS=200 python -m pytest tests/assessments/services/test_kobo_chaos.py -k seed_137_
@@ -42,7 +42,7 @@ from tests.practice import ACCOUNT, ASSET, our_copy
 
 pytestmark = pytest.mark.django_db
 
-SEEDS = int(os.environ.get("CHAOS_SEEDS", "60"))
+SEEDS = int(os.environ.get("CHAOS_SEEDS", "40"))
 ROUNDS = 4
 FIRST_ID = 1_000
 STATUSES = ("validation_status_approved", "validation_status_not_approved", "validation_status_on_hold")
