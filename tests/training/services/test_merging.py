@@ -167,6 +167,7 @@ def test_what_points_at_people_is_found_in_every_app():
     """A new table is merged by itself; this list only shows that none is overlooked."""
     assert [f"{model._meta.label}.{column}" for model, column in pointing_at_people()] == [
         "assessments.KoboSubmission.enumerator",
+        "assessments.MatchAlias.enumerator",
         "assessments.SessionAssignment.enumerator",
         "training.Absence.enumerator",
         "training.Certificate.enumerator",
