@@ -138,6 +138,9 @@ class KoboConnection:
             response = self._send_once(method, path, params or {}, body, missing, known, expected)
             return {} if response.status_code == 204 else self._read_object(response, known)
 
+        if not again:
+            # A kept connection that the server has closed meanwhile would break, and this must not be tried twice.
+            self._session.close()
         return self._try(ask, again=again)
 
     def _read_object(self, response: requests.Response, known: Mapping[str, Any]) -> dict[str, Any]:
