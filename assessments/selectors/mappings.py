@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-from django.db.models import QuerySet
 from django.utils.translation import get_language
 
 from assessments.kobo.errors import KoboPayloadError, Problem
@@ -111,14 +110,16 @@ def form_questions(owner: Owner) -> tuple[Question, ...]:
 
 def last_submissions(owner: Owner, *, user: AnyUser | None = None) -> list[KoboSubmission]:
     """The newest with their content; with a user, those within reach."""
-    found: QuerySet[KoboSubmission] = KoboSubmission.objects.present().filter(current_revision__isnull=False)
+    rows = KoboSubmission.objects.present() if user is None else KoboSubmission.objects.visible_to(user).present()
     if isinstance(owner, KoboForm):
-        found = found.filter(form=owner)
+        found = rows.filter(form=owner)
     else:
-        found = found.filter(form=owner.form, current_revision__form_version=owner)
-    if user is not None:
-        found = found.visible_to(user)  # type: ignore[attr-defined]
-    return list(found.select_related("current_revision").order_by("-kobo_id")[:LAST_FORMS])
+        found = rows.filter(form=owner.form, current_revision__form_version=owner)
+    return list(
+        found.filter(current_revision__isnull=False)
+        .select_related("current_revision")
+        .order_by("-kobo_id")[:LAST_FORMS]
+    )
 
 
 def preview_mapping(data: Mapping[str, Any], owner: Owner, *, user: AnyUser) -> Preview:
@@ -167,7 +168,7 @@ class _Words:
 def _read(mapping: FormMapping, submission: KoboSubmission) -> tuple[PreviewForm, tuple[FormFigure, ...]]:
     head = Head()
     try:
-        answers = parse_submission(submission.current_revision.answers).answers  # type: ignore[union-attr]
+        answers = _parse(submission)
         head = read_head(mapping, answers)
         figures = read_figures(mapping, answers)
     except KoboPayloadError as error:
@@ -207,9 +208,15 @@ def _in_words(problems: Iterable[Problem]) -> tuple[str, ...]:
 
 def _answers(submission: KoboSubmission) -> dict[str, Any]:
     try:
-        return parse_submission(submission.current_revision.answers).answers  # type: ignore[union-attr]
+        return _parse(submission)
     except KoboPayloadError:
         return {}
+
+
+def _parse(submission: KoboSubmission) -> dict[str, Any]:
+    """Raises `KoboPayloadError` where the row cannot be used at all."""
+    revision = submission.current_revision
+    return parse_submission(revision.answers if revision else {}).answers
 
 
 def _bare(path: str, kind: str, *, repeat: str = "") -> Question:
