@@ -34,10 +34,10 @@ from assessments.services.sync_ledger import (
     NEW,
     REFUSED,
     UNCHANGED,
-    Known,
+    Held,
     Ledger,
     differs,
-    read_known,
+    read_held,
     status_of,
 )
 
@@ -48,7 +48,8 @@ SWEEPS = 3
 # More than this share of the rows gone at once looks like a lost right, not like people deleting forms.
 MOST_GONE, FEW = 0.2, 5
 SHOWN = 100
-ID_FIELDS = ("_id", "_uuid", "_validation_status")
+STATUS_FIELD = "_validation_status"
+ID_FIELDS = ("_id", "_uuid", STATUS_FIELD)
 ID_PAGES_AHEAD = 4
 # Ids are given before a row shows, and rows show out of order: so far back does a quick run look again.
 OVERLAP = timedelta(hours=1)
@@ -88,9 +89,9 @@ class Pull:
         self._requests_before = client.connection.requests
 
     @cached_property
-    def known(self) -> dict[int, Known]:
+    def held(self) -> Held:
         """Everything that we hold: read by a sweep only."""
-        return read_known(KoboSubmission.objects.filter(form=self.form), with_fingerprints=self.full)
+        return read_held(KoboSubmission.objects.filter(form=self.form), with_fingerprints=self.full)
 
     @cached_property
     def reader(self) -> RowReader:
@@ -250,24 +251,42 @@ class Pull:
         with closing(prefetch(self._pages(up_to_id=up_to_id, fields=ID_FIELDS), depth=ID_PAGES_AHEAD)) as pages:
             for page in pages:
                 judged: dict[int, Validation] = {}
-                wanted += [kobo_id for row in page.rows if (kobo_id := self._look_at(row, judged)) is not None]
+                others = self._pass_plain(page.rows)
+                wanted += [kobo_id for row in others if (kobo_id := self._look_at(row, judged)) is not None]
                 if judged:
                     self.store.note_statuses(judged)
                 self.run.done += len(page.rows)
                 self._report()
         return wanted
 
+    def _pass_plain(self, rows: Sequence[object]) -> list[object]:
+        """Of a page of ids, what needs a closer look. Of most rows we hold no more than the uuid that Kobo tells."""
+        plain, seen = self.held.plain, self.ledger.seen
+        as_known: list[int] = []
+        others: list[object] = []
+        for row in rows:
+            kobo_id = _id_of(row)
+            uuid = plain.get(kobo_id) if kobo_id is not None and kobo_id not in seen else None
+            ids = cast(dict[str, Any], row)
+            if kobo_id is not None and uuid is not None and uuid == ids.get("_uuid") and not ids.get(STATUS_FIELD):
+                as_known.append(kobo_id)
+            else:
+                others.append(row)
+        self.ledger.see_unchanged(as_known)
+        return others
+
     def _look_at(self, row: object, judged: dict[int, Validation]) -> int | None:
         """The id if its row has to be read; None if it is as we know it. Another status goes to ``judged``."""
         kobo_id = _id_of(row)
         if kobo_id is None or kobo_id in self.ledger.seen:
             return None
-        known = self.known.get(kobo_id)
+        known = self.held.get(kobo_id)
         if known is None or known.is_deleted or known.uuid != cast(dict[str, Any], row).get("_uuid"):
             return kobo_id
         status = read_validation(cast(dict[str, Any], row))
         if status is not None and status != known.told:
             judged[kobo_id] = known.told = status
+            self.held.put(kobo_id, known)
         self.ledger.see(kobo_id, REFUSED if known.is_refused else UNCHANGED)
         return None
 
@@ -291,7 +310,7 @@ class Pull:
             return
         with closing(prefetch(_read_pages(self.reader, chain([first], pages)))) as read:
             for rows in read:
-                self._store_page(rows, self.known)
+                self._store_page(rows, self.held)
                 self.run.done += len(rows)
                 self._report()
                 if self.on_page is not None:
@@ -302,7 +321,7 @@ class Pull:
         for raws in pages:
             ids = [kobo_id for raw in raws if (kobo_id := _id_of(raw)) is not None]
             held = KoboSubmission.objects.filter(form=self.form, kobo_id__in=ids)
-            known = read_known(held, with_fingerprints=True)
+            known = read_held(held, with_fingerprints=True)
             rows = [self.reader.read(raw) for raw in raws if not self._is_as_known(raw, known)]
             self._store_page(rows, known)
             self.run.done += len(raws)
@@ -310,10 +329,10 @@ class Pull:
             if self.on_page is not None:
                 self.on_page(self.run)
 
-    def _is_as_known(self, raw: object, known: Mapping[int, Known]) -> bool:
+    def _is_as_known(self, raw: object, held: Held) -> bool:
         """Of the rows that a quick run looks at twice, most: they need no reading."""
         kobo_id = _id_of(raw)
-        ours = known.get(kobo_id) if kobo_id is not None else None
+        ours = held.get(kobo_id) if kobo_id is not None else None
         if kobo_id is None or ours is None or ours.is_deleted or ours.uuid != cast(dict[str, Any], raw).get("_uuid"):
             return False
         if kobo_id not in self.ledger.seen:
@@ -419,7 +438,7 @@ class Pull:
             update_fields=["params"],
         )
 
-    def _store_page(self, rows: Sequence[ReadRow | None], known_rows: dict[int, Known]) -> None:
+    def _store_page(self, rows: Sequence[ReadRow | None], held: Held) -> None:
         fresh: dict[int, ReadRow] = {}
         changed: dict[int, ReadRow] = {}
         judged: dict[int, Validation] = {}
@@ -428,7 +447,7 @@ class Pull:
             if row is None:
                 self.ledger.nameless += 1
                 continue
-            known = known_rows.get(row.kobo_id)
+            known = held.get(row.kobo_id)
             if row.kobo_id in self.ledger.seen:
                 continue
             if known is None:
@@ -445,20 +464,16 @@ class Pull:
             self.store.note_statuses(judged)
         if files:
             self.store.note_files(files)
-        self._learn(fresh, self.store.insert(list(fresh.values())), NEW, known_rows)
+        self._learn(fresh, self.store.insert(list(fresh.values())), NEW, held)
         if changed and self.store.editors is None:
             self.store.editors = self._read_editors()
-        self._learn(changed, self.store.update(list(changed.values())), EDITED, known_rows)
+        self._learn(changed, self.store.update(list(changed.values())), EDITED, held)
 
-    def _learn(
-        self, asked: dict[int, ReadRow], stored: Iterable[ReadRow], fate: str, known_rows: dict[int, Known]
-    ) -> None:
+    def _learn(self, asked: dict[int, ReadRow], stored: Iterable[ReadRow], fate: str, held: Held) -> None:
         for row in stored:
             del asked[row.kobo_id]
             self.ledger.see(row.kobo_id, REFUSED if row.is_refused else fate)
-            known_rows[row.kobo_id] = Known(
-                row.uuid, row.is_refused, is_deleted=False, told=status_of(row), fingerprint=row.fingerprint
-            )
+            held.learn(row)
         for kobo_id in asked:
             self.ledger.see(kobo_id, REFUSED)
         self.ledger.not_kept += len(asked)
@@ -493,7 +508,7 @@ class Pull:
 
         Called only when Kobo's own count says that everything was seen.
         """
-        here = [kobo_id for kobo_id, known in self.known.items() if not known.is_deleted]
+        here = self.held.present
         gone = [kobo_id for kobo_id in here if kobo_id not in self.ledger.seen]
         if not gone:
             return

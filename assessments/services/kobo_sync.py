@@ -18,6 +18,7 @@ from assessments.services.kobo_hooks import settle_notices
 from assessments.services.kobo_passes import Pull, Stopped
 from dtm_ops.accounts.models import User
 from dtm_ops.common.errors import Refused
+from dtm_ops.common.throughput import handling_many_objects
 
 LOCK_SPACE = SYNC_LOCK
 
@@ -42,7 +43,7 @@ def sync_form(
     ``KoboError`` is recorded in the run and raised again; what was stored until then stays and the next run goes on
     from it. ``on_page`` is told after each page that was stored.
     """
-    with _one_at_a_time(form):
+    with _one_at_a_time(form), handling_many_objects():
         _close_lost_runs(form)
         form.refresh_from_db()
         run = SyncRun.objects.create(form=form, trigger=trigger, by=by, started_at=timezone.now())
