@@ -13,6 +13,7 @@ from contextlib import closing
 from datetime import datetime, timedelta
 from functools import cached_property
 from itertools import chain
+from time import monotonic
 from typing import Any, cast
 
 from django.apps import apps
@@ -51,6 +52,8 @@ SHOWN = 100
 STATUS_FIELD = "_validation_status"
 ID_FIELDS = ("_id", "_uuid", STATUS_FIELD)
 ID_PAGES_AHEAD = 4
+# Pages of ids follow each other faster than anybody reads how far they are.
+REPORT_SECONDS = 0.25
 # Ids are given before a row shows, and rows show out of order: so far back does a quick run look again.
 OVERLAP = timedelta(hours=1)
 # Of so many newest rows the latest arrival is taken: one that was dated ahead must not close the eyes for the others.
@@ -247,6 +250,7 @@ class Pull:
         wanted: list[int] = []
         if not up_to_id:
             return wanted
+        told = monotonic()
         # Pages of ids are small: what we hold is read while the first ones come in.
         with closing(prefetch(self._pages(up_to_id=up_to_id, fields=ID_FIELDS), depth=ID_PAGES_AHEAD)) as pages:
             for page in pages:
@@ -256,7 +260,9 @@ class Pull:
                 if judged:
                     self.store.note_statuses(judged)
                 self.run.done += len(page.rows)
-                self._report()
+                if monotonic() - told > REPORT_SECONDS:
+                    self._report()
+                    told = monotonic()
         return wanted
 
     def _pass_plain(self, rows: Sequence[object]) -> list[object]:
@@ -265,10 +271,14 @@ class Pull:
         as_known: list[int] = []
         others: list[object] = []
         for row in rows:
-            kobo_id = _id_of(row)
-            uuid = plain.get(kobo_id) if kobo_id is not None and kobo_id not in seen else None
-            ids = cast(dict[str, Any], row)
-            if kobo_id is not None and uuid is not None and uuid == ids.get("_uuid") and not ids.get(STATUS_FIELD):
+            if (
+                isinstance(row, dict)
+                and type(kobo_id := row.get("_id")) is int
+                and (uuid := plain.get(kobo_id)) is not None
+                and uuid == row.get("_uuid")
+                and not row.get(STATUS_FIELD)
+                and kobo_id not in seen
+            ):
                 as_known.append(kobo_id)
             else:
                 others.append(row)
