@@ -16,6 +16,7 @@ from assessments.enums import AssignmentRole, ReturnReason
 from assessments.messages import proposal_message
 from assessments.models import AssessmentRound, FocusGroupSession, KoboSubmission, RoundTarget, SessionAssignment
 from assessments.selectors.kobo_status import proposal_for
+from assessments.selectors.match_queue import likely_enumerators
 from assessments.selectors.open_work import open_work, successors
 from assessments.selectors.sync_page import sync_page
 from assessments.services.assignments import required_version
@@ -69,6 +70,22 @@ class UntilForm(ReasonForm):
         widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"),
         help_text=_("The last day. Blank: until somebody says otherwise."),
     )
+
+
+class NameEnumeratorForm(VerbForm):
+    """Of few people a plain list: it works without script, and whoever is assigned stands first."""
+
+    def __init__(self, data: Any = None, *, rows: Any, user: AnyUser) -> None:
+        super().__init__(data, rows=rows, user=user)
+        people = Enumerator.objects.visible_to(user).filter(merged_into=None).order_by("full_name", "pk")
+        field = forms.ModelChoiceField(people, label=_("Enumerator"))
+        assigned = {key for row in rows for key in likely_enumerators(row)}
+        parts: list[list[tuple[int, str]]] = [[], []]
+        for person in people:
+            parts[person.pk not in assigned].append((person.pk, f"{person.full_name} ({person.code})"))
+        likely, others = parts
+        field.choices = [("", "---------"), *([(_("Assigned here"), likely)] if likely else []), (_("Others"), others)]
+        self.fields["person"] = field
 
 
 class MatchForm(VerbForm):

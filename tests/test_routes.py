@@ -192,7 +192,7 @@ ADMIN: dict[str, Desk] = {
     "assessments_kobosubmission": Desk(
         verbs={
             **dict.fromkeys(["approve", "return", "reject", "take_over", "keep_ours"], REVIEW),
-            "match": REVIEW | ADMINISTRATOR,
+            **dict.fromkeys(["match", "name_enumerator"], REVIEW | ADMINISTRATOR),
         },
         # What a coordinator may settle or read again is asked of each row.
         more={"to_match": Rule(DESK, DESK), "unreadable": Rule(DESK, DESK), "phones": Rule(DESK, DESK)},

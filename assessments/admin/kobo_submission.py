@@ -22,7 +22,7 @@ from assessments.admin.places import place_of
 from assessments.admin.tones import MATCH, REVIEW
 from assessments.admin.unreadable import unreadable_url
 from assessments.enums import REVIEW_STEPS, MatchState, ReturnReason, ReviewStatus, Severity
-from assessments.forms import MatchForm, SendAwayForm
+from assessments.forms import MatchForm, NameEnumeratorForm, SendAwayForm
 from assessments.messages import flag_message, problem_message
 from assessments.models import KoboSubmission, RoundTarget
 from assessments.permissions import can_match, can_review
@@ -34,8 +34,10 @@ from assessments.selectors.review_desk import (
     indicator_names,
     technical_answers,
 )
+from assessments.selectors.typed_words import said_of
 from assessments.services.matching import match_submission
 from assessments.services.review import approve_submission, reject_submission, return_submission
+from assessments.services.settling import name_enumerator
 from dtm_ops.accounts.models import User
 from dtm_ops.common.badges import BAD, GOOD, QUIET, WAIT, badge
 from dtm_ops.common.desk import DeskRights
@@ -43,6 +45,7 @@ from dtm_ops.common.desk_sections import DeskSection
 from dtm_ops.records.verbs import Verb, VerbAdmin, status_label, step_fits
 from locations.permissions import has_desk
 from training.admin.filters import RegionFilter
+from training.models import Enumerator
 
 SEVERITY = {Severity.NOTE: QUIET, Severity.WARNING: WAIT, Severity.ERROR: BAD}
 
@@ -61,6 +64,10 @@ def _reject(submission: KoboSubmission, *, user: User, reason: str, text: str) -
 
 def _match(submission: KoboSubmission, *, user: User, target: RoundTarget) -> None:
     match_submission(submission, target, by=user)
+
+
+def _name_enumerator(submission: KoboSubmission, *, user: User, person: Enumerator) -> None:
+    name_enumerator(submission, person, by=user)
 
 
 def _can_be_approved(submission: KoboSubmission) -> str:
@@ -83,6 +90,12 @@ def _can_be_matched(submission: KoboSubmission) -> str:
     if submission.review_status == ReviewStatus.APPROVED:
         return _now("not possible while it is “%(status)s”") % {"status": status_label(submission, "review_status")}
     return ""
+
+
+def _can_be_named(submission: KoboSubmission) -> str:
+    if submission.is_refused:
+        return _now("has answers that cannot be read")
+    return _can_be_matched(submission)
 
 
 @admin.register(KoboSubmission)
@@ -131,6 +144,17 @@ class KoboSubmissionAdmin(VerbAdmin):
             form=MatchForm,
             fits=_can_be_matched,
             in_list=False,
+        ),
+        Verb(
+            name="name_enumerator",
+            label=_("Name the enumerator"),
+            hint=_("Say who filled in this form, where it names nobody or the wrong person."),
+            may=can_match,
+            act=_name_enumerator,
+            form=NameEnumeratorForm,
+            fits=_can_be_named,
+            in_list=False,
+            is_atomic=False,
         ),
         TAKE_OVER,
         KEEP_OURS,
@@ -239,6 +263,7 @@ def _page(page: KoboSubmissionAdmin, submission: KoboSubmission) -> dict[str, An
     return {
         "submission": submission,
         "kobo_id": f"{submission.kobo_id}",
+        "named": said_of(submission),
         "badges": [page.shown_review(submission), page.shown_match(submission)],
         "sections": answer_sections(revision, kind=kind) if revision else [],
         "technical": technical_answers(revision, kind=kind) if revision else [],

@@ -94,7 +94,7 @@ def _by_hand() -> str:
 
 
 def _no_name() -> str:
-    return _now("The form names nobody, and no account sent it. It can be decided all the same.")
+    return _now("The form names nobody, and no account sent it. Open it and say who filled it in.")
 
 
 _QUESTIONS = {

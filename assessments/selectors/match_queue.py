@@ -108,6 +108,16 @@ def waiting(user: AnyUser) -> KoboSubmissionQuerySet:
     return rows
 
 
+def likely_enumerators(submission: KoboSubmission) -> set[int]:
+    """Keys of who is assigned to the focus group that a form came from, or where that is not known to one there."""
+    if submission.target_id is None:
+        return set()
+    assigned = SessionAssignment.objects.active().filter(focus_group__target=submission.target_id)
+    if submission.focus_group_id is not None:
+        assigned = assigned.filter(focus_group=submission.focus_group_id)
+    return set(assigned.values_list("enumerator", flat=True))
+
+
 def match_queue(
     user: AnyUser, *, round_id: int | None = None, kind: str | None = None, key: str | None = None
 ) -> list[Line]:

@@ -23,7 +23,7 @@ from assessments.models import (
     RoundTarget,
     SessionAssignment,
 )
-from assessments.selectors.typed_words import TYPED_LENGTH, alias_key, person_word, settled_words
+from assessments.selectors.typed_words import TYPED_LENGTH, alias_key, form_key, person_word, settled_words
 from locations.models import AdminUnit
 from training.models import Certificate, Enumerator, TrainingHalfDay
 from training.selectors.identities import kobo_accounts
@@ -171,8 +171,9 @@ class RowReader:
     def match(self, payload: SubmissionPayload, head: Head, day: date | None) -> Match:
         """By the focus group's code in the form, else by place: the round's target for this form kind there.
 
-        The person by the form's field, then by whose Kobo's account was on that day, then by what somebody said that
-        the spelling means; code and place by that, too, where they are not known as they stand. Of several focus groups
+        The person by what somebody said of this very form, then by the form's field, then by whose Kobo's account was
+        on that day, then by what somebody said that the spelling means; code and place by that, too, where they are
+        not known as they stand. Of several focus groups
         of a place it is the person's of that day; where that does not tell, none.
         """
         person = self._person(payload, head, day)
@@ -191,7 +192,8 @@ class RowReader:
     def _person(self, payload: SubmissionPayload, head: Head, day: date | None) -> int | None:
         typed = (head.enumerator or "").strip()
         return (
-            self.people.get(typed.upper())
+            self.aliases[TypedKind.PERSON].get(form_key(payload.root_uuid))
+            or self.people.get(typed.upper())
             or self._holder_of(payload.submitted_by or "", day)
             or self._holder_of(payload.username, day)
             or self._settled(TypedKind.PERSON, person_word(typed, payload.submitted_by or ""))

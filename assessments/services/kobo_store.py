@@ -301,14 +301,14 @@ def _reads_differently(submission: KoboSubmission, row: ReadRow) -> bool:
     if submission.is_refused != row.is_refused or submission.is_trial != row.is_trial:
         return True
     if submission.match_state == MatchState.BY_HAND:
-        return False
+        return submission.enumerator_id != match.enumerator
     return (submission.match_state, submission.target_id, submission.focus_group_id, submission.enumerator_id) != (
         match.state, match.target, match.focus_group, match.enumerator,
     )  # fmt: skip
 
 
 def _take_over(submission: KoboSubmission, row: ReadRow, *, reread: bool = False) -> None:
-    """What is approved keeps the place that it counts for; what a person matched stays matched."""
+    """What is approved keeps the place that it counts for; a target that a person chose stays."""
     submission.is_refused = row.is_refused
     if not reread:
         submission.uuid, submission.deleted_at = row.uuid, None
@@ -319,6 +319,7 @@ def _take_over(submission: KoboSubmission, row: ReadRow, *, reread: bool = False
     submission.typed_person, submission.typed_place, submission.typed_focus_group = row.typed
     if submission.approved_revision_id is None:
         submission.is_trial = row.is_trial
+        submission.enumerator_id = row.match.enumerator
         if submission.match_state != MatchState.BY_HAND:
             _set_match(submission, row)
 
@@ -336,9 +337,7 @@ def _take_head(submission: KoboSubmission, payload: SubmissionPayload) -> None:
 def _set_match(submission: KoboSubmission, row: ReadRow) -> None:
     match = row.match
     submission.match_state, submission.match_problem, submission.target_id = match.state, match.problem, match.target
-    submission.focus_group_id, submission.enumerator_id, submission.unit_id = (
-        match.focus_group, match.enumerator, match.unit,
-    )  # fmt: skip
+    submission.focus_group_id, submission.unit_id = match.focus_group, match.unit
 
 
 def _save(submissions: Sequence[KoboSubmission], columns: Sequence[str]) -> None:

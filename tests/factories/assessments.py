@@ -105,7 +105,8 @@ def add_revision(submission: models.KoboSubmission, answers: dict[str, Any]) -> 
     """The next content of a submission, as a sync would have stored it."""
     number = submission.revisions.count() + 1
     uuid = f"uuid-{submission.kobo_id}-{number}"
-    raw = json.dumps({"_id": submission.kobo_id, "_uuid": uuid, **answers}, ensure_ascii=False)
+    identity = {"_id": submission.kobo_id, "_uuid": uuid, "meta/rootUuid": f"uuid:{submission.root_uuid}"}
+    raw = json.dumps({**identity, **answers}, ensure_ascii=False)
     revision = models.SubmissionRevision.objects.create(
         submission=submission,
         number=number,

@@ -7,7 +7,7 @@ from django.contrib.messages import get_messages
 from django.urls import reverse
 from django.utils import timezone
 
-from assessments.models import KoboFormVersion, KoboSubmission, QualityFlag
+from assessments.models import KoboFormVersion, KoboSubmission, QualityFlag, SessionAssignment
 from assessments.services.focus_groups import plan_focus_group
 from assessments.services.matching import match_submission
 from assessments.services.review import approve_submission, reject_submission
@@ -303,7 +303,7 @@ def test_page_of_an_unreadable_submission_names_the_answers(client, manager, tar
 
     assert response.context["problems"] == ["total “many” is not a number"]
     assert response.context["figures"] == []
-    assert [str(label) for label, _why in response.context["obstacles"]] == ["Approve"]
+    assert [str(label) for label, _why in response.context["obstacles"]] == ["Approve", "Name the enumerator"]
 
 
 def test_labels_are_in_the_readers_language(client, manager, target):
@@ -413,6 +413,31 @@ def test_match_by_hand_offers_no_target_out_of_reach(client, coordinator, submis
 
     assert "target" in response.context["form"].errors
     assert KoboSubmission.objects.get().target != elsewhere
+
+
+def test_name_the_enumerator_offers_who_is_assigned_first_and_says_who_named(
+    client, coordinator, target, enumerator, village
+):
+    other = EnumeratorFactory(code="E02", full_name="Aaron First", home_unit=village)
+    EnumeratorFactory(code="E66", home_unit=AdminUnitFactory())
+    group = plan_focus_group(target)
+    SessionAssignment.objects.create(focus_group=group, enumerator=enumerator)
+    submission = make_submission(target)
+    KoboSubmission.objects.filter(pk=submission.pk).update(enumerator=None, focus_group=group)
+    client.force_login(coordinator)
+
+    asked = client.get(page_of(submission, "name_enumerator"))
+    choices = asked.context["form"].fields["person"].choices
+    assert [(str(title), [key for key, _words in people]) for title, people in choices[1:]] == [
+        ("Assigned here", [enumerator.pk]),
+        ("Others", [other.pk]),
+    ]
+
+    response = press(client, submission, "name_enumerator", person=enumerator.pk)
+
+    assert told(response) == ["Name the enumerator: done for 1 of 1."]
+    assert KoboSubmission.objects.get(pk=submission.pk).enumerator == enumerator
+    assert f"named by {coordinator}" in client.get(page_of(submission)).content.decode()
 
 
 def test_submission_without_a_place_is_on_the_desk_of_the_persons_coordinator(

@@ -190,7 +190,8 @@ def test_submission_alone_has_its_newest_answers_and_what_checks_found(read, wor
 
     shown = read(manager, f"submissions/{world.submission.pk}/")
 
-    assert shown["answers"] == {"_id": 1, "_uuid": "uuid-1-1", "total": "10", "men": "6", "women": "4"}
+    head = {"_id": 1, "_uuid": "uuid-1-1", "meta/rootUuid": "uuid:uuid-1"}
+    assert shown["answers"] == {**head, "total": "10", "men": "6", "women": "4"}
     assert shown["problems"] == ["total “-1” is below zero"]
     assert shown["flags"] == [
         {"code": "after_fieldwork", "severity": "warning", "message": "Filled after the end of the fieldwork"}
