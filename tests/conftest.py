@@ -11,15 +11,19 @@ import pytest
 from django.conf import settings
 from django.core.cache import caches
 from django.db import connection
+from hypothesis import HealthCheck
 
 from dtm_ops.embedded.needs import settings_need
 from dtm_ops.embedded.users import using_servers
 from tests.cast import *  # noqa: F403  fixtures are found by name
 
-# A build tries the same examples each time; on a person's machine new ones are drawn.
-hypothesis.settings.register_profile("build", derandomize=True)
-if os.environ.get("CI"):
-    hypothesis.settings.load_profile("build")
+# No test is timed: machines are busy. Fixtures hold what examples share. A build tries the same examples each time; on
+# a person's machine new ones are drawn.
+hypothesis.settings.register_profile(
+    "suite", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
+hypothesis.settings.register_profile("build", hypothesis.settings.get_profile("suite"), derandomize=True)
+hypothesis.settings.load_profile("build" if os.environ.get("CI") else "suite")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assessments.kobo.practice.state import PracticeKobo
@@ -172,9 +172,7 @@ def test_sync_killed_at_any_step_is_made_good_by_the_next_run(projects, runner, 
                 kill_and_heal(projects, runner, kind, [step], unharmed[kind][1])
         return
 
-    @settings(
-        max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], database=None
-    )
+    @settings(max_examples=25, database=None)
     @given(kind=st.sampled_from(KINDS), share=st.floats(0, 1), again=st.none() | st.floats(0, 1))
     def check(kind, share, again):
         count, expected = unharmed[kind]

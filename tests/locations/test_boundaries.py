@@ -9,7 +9,7 @@ import shapely
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, transaction
 from django.utils import timezone
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from locations.models import AdminUnit, Boundary
@@ -357,7 +357,7 @@ def test_distance_outside_is_in_metres_and_zero_inside(regions, django_assert_nu
 CUTS = st.lists(st.integers(1, 99), min_size=2, max_size=6, unique=True).map(sorted)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40)
 @given(
     columns=CUTS,
     rows=CUTS,

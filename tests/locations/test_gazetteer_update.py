@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 from django.db import connection, transaction
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dtm_ops.common.errors import Refused, TransitionNotAllowed
@@ -624,7 +624,7 @@ def as_file(edit):
 
 
 @pytest.mark.usefixtures("gazetteer")
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25)
 @given(edit=edits())
 def test_any_edit_accepted_is_as_loaded_and_undone_is_as_before(edit):
     file = as_file(edit)

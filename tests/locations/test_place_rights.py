@@ -1,6 +1,6 @@
 import pytest
 from django.contrib.auth.models import AnonymousUser
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from locations import permissions, services
@@ -96,7 +96,7 @@ GRANTS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(grants=GRANTS)
 def test_predicates_for_one_unit_answer_as_the_lists_do(tree, grants):
     user = UserFactory()

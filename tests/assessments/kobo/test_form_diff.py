@@ -302,7 +302,7 @@ def test_every_question_of_the_mapping_breaks_when_it_goes(kind: str) -> None:
         assert [path for one in touches if one.is_breaking and one.change.path == path] == [path]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data())
 def test_comparing_with_itself_finds_nothing_and_there_and_back_is_symmetric(data: st.DataObject) -> None:
     kept = data.draw(st.lists(st.sampled_from(range(len(BASE["survey"]))), unique=True).map(sorted))

@@ -10,7 +10,7 @@ import pytest
 from django.core.files.storage import InMemoryStorage, default_storage
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assessments.kobo.errors import KoboRejected, KoboUnavailable
@@ -204,7 +204,7 @@ LISTS = st.lists(
 
 
 @given(weeks=st.lists(st.tuples(LISTS, st.sampled_from(["listed", "fetched", "missing", "refused"])), max_size=6))
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40)
 def test_rows_say_what_kobo_lists_whatever_came_before(target, weeks):
     """Every file that was ever listed has one row; there are those that the last list has; a fetched one keeps its
     file.

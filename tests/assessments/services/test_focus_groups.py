@@ -4,7 +4,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assessments.kobo.codes import is_code
@@ -298,7 +298,7 @@ def assert_nobody_is_in_two_places():
         assert not others.filter(busy_from__lt=one.busy_until, busy_until__gt=one.busy_from).exists()
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(operations=OPERATIONS)
 def test_times_of_people_and_focus_groups_never_part(operations, target, enumerator, colleague, coordinator):
     SessionAssignment.objects.all().delete()

@@ -4,7 +4,7 @@ import itertools
 from contextlib import suppress
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assessments.kobo.errors import KoboError
@@ -97,7 +97,7 @@ def many_may_go(monkeypatch):
     monkeypatch.setattr("assessments.services.kobo_passes.FEW", 1_000)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100)
 @given(runs=RUNS, first=st.lists(ANSWERS, max_size=5))
 def test_after_a_quiet_run_our_copy_is_kobos(runs, first, kobo, form, village, high_ids, many_may_go):
     project = Project(kobo, form, village)

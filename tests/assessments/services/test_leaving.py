@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 from django.db import transaction
 from django.utils import timezone
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assessments.enums import Held
@@ -328,7 +328,7 @@ THINGS = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25)
 @given(things=THINGS, passes=st.lists(st.booleans(), min_size=8, max_size=8), back=st.integers(0, 4))
 def test_whatever_somebody_holds_the_receipt_has_a_line_for_each_row_and_nothing_is_left(setting, things, passes, back):
     person, successor, target, coordinator = setting

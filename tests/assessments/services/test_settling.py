@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from django.db import connection
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from assessments.models import KoboForm, KoboSubmission, MatchAlias, QualityFlag, SessionAssignment
@@ -284,12 +284,7 @@ def test_settle_and_take_back_of_another_round_is_refused(target, administrator)
 WORDS = st.sampled_from(["Zhandossov", "ЖАНДОСОВ", "Абай", "E01", "Aigerim", "айгерим", "K7-0000", "к7 0000", None])
 
 
-@settings(
-    max_examples=12,
-    deadline=None,
-    phases=[Phase.reuse, Phase.generate],
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(max_examples=12, phases=[Phase.reuse, Phase.generate])
 @given(
     rows=st.lists(st.tuples(WORDS, WORDS, WORDS), min_size=1, max_size=6),
     kind=st.sampled_from(["person", "place", "focus_group"]),

@@ -11,7 +11,7 @@ from django.conf import settings as django_settings
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assessments.enums import STATUS_AT_KOBO, PushState, ReviewStatus
@@ -624,7 +624,7 @@ def key_of(row):
     return proposal.key if proposal else ""
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40)
 @given(steps=STEPS.map(lambda parts: [*parts[0], *parts[1], *parts[2]]))
 def test_whatever_happens_kobo_ends_with_what_our_review_says(steps, kobo, form, submit, target, manager, monkeypatch):
     """Unless somebody at Kobo says otherwise: then a reviewer is shown it."""

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 from django.db import IntegrityError, transaction
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from assessments.services.vocabulary import load_vocabulary
@@ -310,7 +310,7 @@ def is_entitled(one, theory_mark, practical_mark):
     return was_there and passed and one["seat"] not in ("declined", "waiting")
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25)
 @given(
     people=some.lists(PERSON, min_size=1, max_size=4),
     theory=some.sampled_from([None, 60]),

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from django.conf import settings as site
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dtm_ops.celery import app
@@ -340,7 +340,7 @@ OPERATIONS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
 @given(seats=st.integers(1, 4), operations=OPERATIONS)
 def test_seats_are_never_too_few_and_nobody_is_lost(seats, operations, crowd, coordinator):
     training = make_training(seats=seats)

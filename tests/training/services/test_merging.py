@@ -7,7 +7,7 @@ import pytest
 from django.apps import apps
 from django.db import transaction
 from django.utils import timezone
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assessments.models import KoboSubmission, SessionAssignment
@@ -337,7 +337,7 @@ def setting(two, administrator, target, sub_area, region):
     return two, administrator, training, team, group
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20)
 @given(of_keep=st.sets(st.sampled_from(THINGS)), of_drop=st.sets(st.sampled_from(THINGS)))
 def test_whatever_both_have_no_row_is_lost(setting, of_keep, of_drop):
     (keep, drop), administrator, training, team, group = setting
