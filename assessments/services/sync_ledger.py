@@ -1,7 +1,7 @@
 """What became of every row in a run: the two sides of the ledger before they are added up."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from django.db.models import QuerySet
@@ -36,9 +36,11 @@ class Ledger:
         self.seen[kobo_id] = fate
         self.counts[fate] += 1
 
-    def see_unchanged(self, kobo_ids: Sequence[int]) -> None:
+    def see_unchanged(self, kobo_ids: Iterable[int]) -> None:
+        """Many that were not seen before."""
+        before = len(self.seen)
         self.seen.update(dict.fromkeys(kobo_ids, UNCHANGED))
-        self.counts[UNCHANGED] += len(kobo_ids)
+        self.counts[UNCHANGED] += len(self.seen) - before
 
     def forget(self, kobo_id: int) -> None:
         self.counts[self.seen.pop(kobo_id)] -= 1
