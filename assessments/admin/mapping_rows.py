@@ -225,7 +225,7 @@ class Fields:
     """The choices of the page: the form's own questions, the mission's figures. Lists are read once."""
 
     def __init__(self, questions: Sequence[Question]) -> None:
-        self.questions = [question for question in questions if not question.is_deep]
+        self.questions = list(questions)
         self.asked = _grouped(one for one in self.questions if one.is_asked)
         self.numbers = _grouped(one for one in self.questions if one.type in NUMBERS or one.type == "text")
         self.choices = _grouped(one for one in self.questions if one.type in CHOICES)
@@ -301,7 +301,7 @@ def _with_repeat(values: dict[str, str], questions: Sequence[Question]) -> dict[
     """A question that stands in a repeat is asked once a row: nobody has to say so twice."""
     if values["repeat"]:
         return values
-    repeats = {one.path: one.repeat for one in questions if one.repeat and not one.is_deep}
+    repeats = {one.path: one.repeat for one in questions if one.repeat}
     asked = values["path"] or (values["category"].split() or [""])[0]
     return values | {"repeat": repeats.get(asked, "")}
 

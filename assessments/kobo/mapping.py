@@ -23,7 +23,10 @@ Shape of the JSON (only ``schema`` and ``figures`` have to be there)::
      "people": {"repeat": ["informants"], "code": ["informants/code"], "type": [...], "sex": [...]}}
 
 ``category`` as text is fixed, as a list it is where the answer is. ``categories`` lists what such an answer may be, or
-gives a range of years: ``{"from": 2000, "to": 2099}``. A repeat inside a repeat cannot be mapped.
+gives a range of years: ``{"from": 2000, "to": 2099}``.
+
+A repeat inside another one is named by its own path; its rows are read together with the answers of the row around
+them, so that their place may be asked there. ``share_of`` and ``times`` look in the row first, then in the form.
 
 ``times`` multiplies: a number (``2.5``), or where one is answered, in the instance of the repeat or in the form; the
 result is rounded half up. Not answered or not known, it makes the figure unknown, but nothing times whatever is 0.
@@ -254,6 +257,8 @@ _CLOSER_LOOK = frozenset({"repeat", "share_of", "times"})
 def _read_repeat(mapping: Mapping, rule: FigureRule, answers: Answers, problems: list[Problem]) -> Iterator[FormFigure]:
     path, rows = _find(answers, rule.repeat)
     if rows is None:
+        path, rows = _find_inside(answers, rule.repeat)
+    if rows is None:
         return
     if not isinstance(rows, list):
         problems.append(Problem("wrong_shape", path, _show(rows)))
@@ -390,7 +395,9 @@ def _read_share(
     if isinstance(share, str):
         problems.append(Problem(share, path, _show(raw)))
         return None
-    base_path, base_raw = _find(answers, rule.share_of)
+    base_path, base_raw = _find(row, rule.share_of)
+    if base_raw is None and row is not answers:
+        base_path, base_raw = _find(answers, rule.share_of)
     if base_raw is None or _is_unknown(mapping, base_raw):
         return None
     base = parse_count(base_raw, largest=mapping.largest)
@@ -458,6 +465,32 @@ def _find(answers: Answers, paths: Paths) -> tuple[str, object]:
             continue
         return path, raw
     return paths[0], None
+
+
+def _find_inside(answers: Answers, paths: Paths) -> tuple[str, object]:
+    """As ``_find``, of a repeat inside others: all its instances in one list."""
+    for path in paths:
+        if rows := list(_inner_rows(answers, path)):
+            return path, rows
+    return paths[0], None
+
+
+def _inner_rows(answers: Answers, path: str) -> Iterator[object]:
+    """Each with the answers of the instance around it; a blank one stays blank."""
+    names = path.split("/")
+    for end in range(1, len(names)):
+        around = answers.get("/".join(names[:end]))
+        for row in around if isinstance(around, list) else ():
+            if not isinstance(row, dict):
+                yield row
+                continue
+            inner = row.get(path)
+            own = inner if isinstance(inner, list) else _inner_rows(row, path) if inner is None else [inner]
+            for one in own:
+                if not isinstance(one, dict):
+                    yield one
+                elif any(_has_answer(raw) for raw in one.values()):
+                    yield {**row, **one}
 
 
 def _is_unknown(mapping: Mapping, raw: object) -> bool:

@@ -21,18 +21,18 @@ _IN_ROW = ("unit", "value", "category")
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """``repeat``: the path of the innermost repeat that it stands in, "" for none; ``group`` is in words, outermost
-    first.
-
-    ``is_deep``: in a repeat inside a repeat, which no mapping reaches.
-    """
+    """``repeats``: the paths of those that it stands in; ``group`` is in words. Both outermost first."""
 
     path: str
     type: str
     label: str
     group: str
-    repeat: str
-    is_deep: bool
+    repeats: tuple[str, ...] = ()
+
+    @property
+    def repeat(self) -> str:
+        """The innermost; "" for none."""
+        return self.repeats[-1] if self.repeats else ""
 
     @property
     def is_asked(self) -> bool:
@@ -42,7 +42,7 @@ class Question:
 @dataclass(frozen=True, slots=True)
 class Fit:
     """How a mapping fits a form: places none of whose paths the form has; questions of a repeat that are mapped as if
-    there were none; questions that nothing maps.
+    there were none, or another; questions that nothing maps.
     """
 
     missing: tuple[str, ...]
@@ -94,11 +94,12 @@ def mapped_paths(mapping: Map[str, Any]) -> Iterator[list[str]]:
 
 def _misplaced(mapping: Map[str, Any], questions: Map[str, Question]) -> Iterator[str]:
     for rule in mapping.get("figures", []):
-        repeat = rule.get("repeat", [])
+        own = rule.get("repeat", [])
+        reached = {*own, *(around for path in own if path in questions for around in questions[path].repeats)}
         for key in ("path", *_IN_ROW):
             for path in rule.get(key, []) if isinstance(rule.get(key), list) else []:
                 question = questions.get(path)
-                if question and question.repeat and question.repeat not in repeat:
+                if question and not reached.issuperset(question.repeats):
                     yield path
 
 
@@ -112,8 +113,7 @@ def _question(row: Map[str, Any], labels: Map[str, str], repeats: set[str]) -> Q
         type=str(row.get("type") or ""),
         label=labels[path],
         group=" › ".join(labels.get(one, one.rpartition("/")[2]) for one in above),
-        repeat=inside[-1] if inside else "",
-        is_deep=len(inside) > 1,
+        repeats=tuple(inside),
     )
 
 

@@ -1,6 +1,6 @@
 """Mappings beside what they read: which one a revision is read by, a form's questions, a preview of the last forms."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -100,11 +100,8 @@ def form_questions(owner: Owner) -> tuple[Question, ...]:
         return list_questions(content, (get_language() or "en").partition("-")[0])
     answered: dict[str, Question] = {}
     for submission in last_submissions(owner):
-        for path, value in _answers(submission).items():
-            answered.setdefault(path, _bare(path, "begin_repeat" if isinstance(value, list) else "text"))
-            for row in value if isinstance(value, list) else []:
-                for inner in row if isinstance(row, dict) else {}:
-                    answered.setdefault(inner, _bare(inner, "text", repeat=path))
+        for question in _answered(_answers(submission)):
+            answered.setdefault(question.path, question)
     return tuple(answered.values())
 
 
@@ -219,6 +216,10 @@ def _parse(submission: KoboSubmission) -> dict[str, Any]:
     return parse_submission(revision.answers if revision else {}).answers
 
 
-def _bare(path: str, kind: str, *, repeat: str = "") -> Question:
-    group, _slash, name = path.rpartition("/")
-    return Question(path, kind, name, group, repeat, is_deep=False)
+def _answered(answers: Mapping[str, Any], around: tuple[str, ...] = ()) -> Iterator[Question]:
+    for path, value in answers.items():
+        group, _slash, name = path.rpartition("/")
+        yield Question(path, "begin_repeat" if isinstance(value, list) else "text", name, group, around)
+        for row in value if isinstance(value, list) else []:
+            if isinstance(row, dict):
+                yield from _answered(row, (*around, path))

@@ -111,7 +111,7 @@ def answer_sections(revision: SubmissionRevision, *, kind: str) -> list[Section]
         group = path.rpartition("/")[0]
         section = sections.setdefault(group, Section(_group_label(wording, group)))
         if isinstance(value, list):
-            section.repeats.append(_repeat(wording, path, value))
+            section.repeats.extend(_repeats(wording, path, value))
         else:
             section.answers.append(_answer(wording, path, value))
     return list(sections.values())
@@ -284,15 +284,33 @@ def _worded(wording: _Wording, path: str, value: Any) -> str:
     return ", ".join(words) or raw
 
 
-def _repeat(wording: _Wording, path: str, instances: list[Any]) -> Repeat:
-    rows = [one for one in instances if isinstance(one, dict)]
-    columns = [key for key in dict.fromkeys(key for row in rows for key in row) if _is_asked(wording, key, path)]
-    return Repeat(
-        _label(wording, path),
+def _repeats(wording: _Wording, path: str, instances: list[Any]) -> Iterator[Repeat]:
+    """The repeat, and those inside it: their rows are told by the number of the row around them."""
+    yield from _tables(wording, path, _label(wording, path), [("", one) for one in instances])
+
+
+def _tables(wording: _Wording, path: str, label: str, instances: list[tuple[str, Any]]) -> Iterator[Repeat]:
+    rows = [(place, one) for place, one in instances if isinstance(one, dict)]
+    keys = dict.fromkeys(key for _place, row in rows for key in row)
+    inner = [key for key in keys if any(isinstance(row.get(key), list) for _place, row in rows)]
+    columns = [key for key in keys if key not in inner and _is_asked(wording, key, path)]
+    is_inside = any(place for place, _row in rows)
+    yield Repeat(
+        label,
         _show(path),
-        tuple(_heading(wording, column) for column in columns),
-        tuple(tuple(_worded(wording, column, row.get(column)) for column in columns) for row in rows),
+        (*([_("row")] if is_inside else []), *(_heading(wording, column) for column in columns)),
+        tuple(
+            (*([place] if is_inside else []), *(_worded(wording, column, row.get(column)) for column in columns))
+            for place, row in rows
+        ),
     )
+    for key in inner:
+        own = [
+            (f"{place}.{number}" if place else f"{number}", one)
+            for number, (place, row) in enumerate(rows, 1)
+            for one in (row[key] if isinstance(row.get(key), list) else [])
+        ]
+        yield from _tables(wording, key, f"{label} › {_label(wording, key)}", own)
 
 
 def _is_asked(wording: _Wording, column: str, repeat: str) -> bool:
@@ -317,16 +335,16 @@ def _flat(answers: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield path, value
             continue
         for number, instance in enumerate(value, 1):
-            for key, inner in instance.items() if isinstance(instance, dict) else [("", instance)]:
+            for key, inner in _flat(instance) if isinstance(instance, dict) else [("", instance)]:
                 yield f"{path}[{number}]\x1f{key}", inner
 
 
 def _plain(path: str) -> tuple[str, str]:
     """The question's path, and in words the instance of the repeat that it stands in."""
-    place, mark, inner = path.partition("\x1f")
-    if not mark:
+    *places, inner = path.split("\x1f")
+    if not places:
         return path, ""
-    number = place.rpartition("[")[2].rstrip("]")
+    number = ".".join(place.rpartition("[")[2].rstrip("]") for place in places)
     return inner, f" ({_('row %(number)s') % {'number': number}})"
 
 

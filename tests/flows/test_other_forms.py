@@ -39,13 +39,16 @@ class OtherForm:
     indicators: tuple[tuple[str, tuple[str, ...]], ...] = field(default=())
 
 
-# Shares of a total, villages in a repeat with a code list of its own, a total that nobody knew.
+# Shares of a total, villages in a repeat with a code list of its own, a total that nobody knew; in each village a
+# repeat of nations.
 AREA = OtherForm(
     "baseline_area",
     [
         question("debut/lieu", "text"), question("debut/jour", "date"), question("effectif/total"),
         question("effectif/pct_femmes", "decimal"), question("effectif/pct_hommes", "decimal"),
         question("hameaux", "begin_repeat"), question("hameaux/code", "text"), question("hameaux/combien"),
+        question("hameaux/nations", "begin_repeat"), question("hameaux/nations/pays", "text"),
+        question("hameaux/nations/n"),
     ],
     {
         "schema": 1,
@@ -57,6 +60,10 @@ AREA = OtherForm(
             {"indicator": "sex", "category": "female", "path": ["effectif/pct_femmes"], "share_of": ["effectif/total"]},
             {"indicator": "sex", "category": "male", "path": ["effectif/pct_hommes"], "share_of": ["effectif/total"]},
             {"indicator": "present", "repeat": ["hameaux"], "unit": ["hameaux/code"], "value": ["hameaux/combien"]},
+            {
+                "indicator": "nationality", "repeat": ["hameaux/nations"], "unit": ["hameaux/code"],
+                "category": ["hameaux/nations/pays"], "value": ["hameaux/nations/n"], "recode": {"ouz": "UZ"},
+            },
         ],
     },
     [
@@ -64,7 +71,13 @@ AREA = OtherForm(
             "debut/lieu": "{place}", "debut/jour": FIELD_DAY, "effectif/total": "201", "effectif/pct_femmes": "33,5",
             "effectif/pct_hommes": "nsp",
             "hameaux": [
-                {"hameaux/code": "{other}", "hameaux/combien": "0"},
+                {
+                    "hameaux/code": "{other}", "hameaux/combien": "50",
+                    "hameaux/nations": [
+                        {"hameaux/nations/pays": "ouz", "hameaux/nations/n": "30"},
+                        {"hameaux/nations/pays": "RU", "hameaux/nations/n": "nsp"},
+                    ],
+                },
                 {"hameaux/code": "autre", "hameaux/combien": "9"},
             ],
         }
@@ -74,7 +87,9 @@ AREA = OtherForm(
             ("{place}", "present", None): 201,
             ("{place}", "sex", "female"): 67,
             ("{place}", "sex", "male"): None,
-            ("{other}", "present", None): 0,
+            ("{other}", "present", None): 50,
+            ("{other}", "nationality", "UZ"): 30,
+            ("{other}", "nationality", "RU"): None,
         }
     ],
     steps=2,

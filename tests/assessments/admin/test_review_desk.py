@@ -344,6 +344,25 @@ def test_form_of_another_make_is_worded_as_kobo_describes_its_version(client, ma
     assert words() == ("Household", [("Sexe", "Woman"), ("age", "7")])
 
 
+def test_page_shows_a_repeat_inside_a_repeat_and_what_changed_in_it(client, manager, target):
+    def village(code, *numbers):
+        return {"v/code": code, "v/n": [{"v/n/number": number} for number in numbers]}
+
+    submission = make_submission(target, answers={"v": [village("a", "1", "2"), village("b", "3")]})
+    add_revision(submission, {"v": [village("a", "1", "2"), village("b", "4")]})
+    client.force_login(manager)
+
+    context = client.get(page_of(submission)).context
+
+    [section] = context["sections"]
+    assert [(one.label, one.headings, one.rows) for one in section.repeats] == [
+        ("v", ("v/code",), (("a",), ("b",))),
+        ("v › v/n", ("row", "v/n/number"), (("1", "1"), ("1", "2"), ("2", "4"))),
+    ]
+    changes = [change for entry in context["timeline"] for change in entry.get("changes", [])]
+    assert [(one.label, one.old, one.new) for one in changes if one.new == "4"] == [("v/n/number (row 2.1)", "3", "4")]
+
+
 def test_match_by_hand_gives_target_place_and_the_only_focus_group(client, coordinator, target, enumerator, village):
     group = plan_focus_group(target)
     submission = make_submission(target, enumerator=enumerator)

@@ -510,3 +510,118 @@ def test_check_consistency_takes_the_reference_year_of_the_round():
     figures = [own("arrival_year", "2022", 5), own("arrival_year", "2023", 9), own("reason", "covid", 5)]
     assert check_consistency(figures, reference_year="2022") == []
     assert check_consistency(figures) == [Problem("parts_differ_from_total", "reason", "5 / 9")]
+
+
+# --- a repeat inside a repeat
+
+NESTED = load_mapping(
+    {
+        "schema": 1,
+        "head": {"unit": ["place"]},
+        "dont_know": ["dk"],
+        "not_listed": ["elsewhere"],
+        "figures": [
+            {"indicator": "present", "path": ["total"]},
+            {
+                "indicator": "nationality",
+                "repeat": ["g/villages/nations"],
+                "unit": ["g/villages/code"],
+                "category": ["g/villages/nations/code"],
+                "value": ["g/villages/nations/number"],
+            },
+            {"indicator": "household", "repeat": ["g/villages/nations"], "unit": ["g/villages/code"], "constant": 1},
+            {
+                "indicator": "sex",
+                "category": "male",
+                "repeat": ["g/villages/nations"],
+                "value": ["g/villages/nations/men_percent"],
+                "share_of": ["g/villages/nations/number"],
+                "sum": True,
+            },
+        ],
+    }
+)
+
+
+def village(code, *nations):
+    def row(nation):
+        return {f"g/villages/nations/{name}": value for name, value in nation.items()}
+
+    return {"g/villages/code": code, "g/villages/nations": [row(nation) for nation in nations]}
+
+
+def nested(*villages, **answers):
+    return read_figures(NESTED, {"place": "KZ", "total": "90", "g/villages": list(villages), **answers})
+
+
+def test_read_figures_of_a_repeat_inside_a_repeat_takes_the_place_from_around():
+    figures = nested(
+        village("A", {"code": "UZ", "number": "40", "men_percent": "50"}, {"code": "RU", "number": "2"}),
+        village("B", {"code": "UZ", "number": "8", "men_percent": "25"}),
+        village("C"),
+        {"g/villages/code": "D"},
+    )
+
+    assert figures == (
+        FormFigure(None, "present", None, 90),
+        FormFigure("A", "nationality", "UZ", 40),
+        FormFigure("A", "nationality", "RU", 2),
+        FormFigure("B", "nationality", "UZ", 8),
+        FormFigure("A", "household", None, 2),
+        FormFigure("B", "household", None, 1),
+        FormFigure(None, "sex", "male", 22),
+    )
+
+
+def test_read_figures_of_a_repeat_inside_a_repeat_knows_blank_unknown_and_not_listed():
+    figures = nested(
+        village("A", {}, {"code": "", "number": " "}, {"code": "UZ", "number": "dk"}),
+        village("elsewhere", {"code": "RU", "number": "7"}),
+        total="",
+    )
+
+    assert figures == (FormFigure("A", "nationality", "UZ", None), FormFigure("A", "household", None, 1))
+
+
+def test_read_figures_of_a_repeat_inside_a_repeat_that_nobody_answered_gives_none():
+    assert nested(total="") == ()
+    assert read_figures(NESTED, {}) == ()
+
+
+@pytest.mark.parametrize(
+    ("villages", "code"),
+    [
+        ([village("A", {"code": "UZ", "number": "1"}, {"code": "UZ", "number": "2"})], "listed_twice"),
+        ([village("", {"code": "UZ", "number": "1"})], "repeat_without_unit"),
+        ([village("A", {"code": "UZ", "number": "many"})], "not_a_number"),
+        (["odd"], "wrong_shape"),
+        ([{"g/villages/code": "A", "g/villages/nations": "odd"}], "wrong_shape"),
+        ([{"g/villages/code": "A", "g/villages/nations": ["odd"]}], "wrong_shape"),
+    ],
+)
+def test_read_figures_of_a_repeat_inside_a_repeat_names_what_is_wrong(villages, code):
+    with pytest.raises(KoboPayloadError) as raised:
+        nested(*villages)
+    assert code in {problem.code for problem in raised.value.problems}
+
+
+@given(st.lists(st.lists(st.integers(0, 10**6), max_size=4), max_size=4))
+def test_read_figures_of_nested_repeats_loses_nobody(numbers):
+    answers = {
+        "a": [{"a/b": [{"a/b/c": [{"a/b/c/n": str(number)} for number in inner]}]} for inner in numbers],
+    }
+    rule = {"indicator": "present", "repeat": ["a/b/c"], "value": ["a/b/c/n"], "sum": True}
+    figures = read_figures(load_mapping({"schema": 1, "figures": [rule]}), answers)
+    assert sum(figure.value for figure in figures) == sum(sum(inner) for inner in numbers)
+
+
+def test_read_figures_of_a_share_in_a_repeat_takes_the_rows_own_number_else_the_forms():
+    rule = {"indicator": "sex", "category": "male", "repeat": ["v"], "unit": ["v/code"], "value": ["v/percent"],
+            "share_of": ["v/number", "total"]}  # fmt: skip
+    mapping = load_mapping({"schema": 1, "figures": [rule]})
+    rows = [{"v/code": "A", "v/percent": "50", "v/number": "10"}, {"v/code": "B", "v/percent": "50"}]
+
+    assert read_figures(mapping, {"v": rows, "total": "80"}) == (
+        FormFigure("A", "sex", "male", 5),
+        FormFigure("B", "sex", "male", 40),
+    )

@@ -25,13 +25,13 @@ CONTENT = {
 
 def test_questions_are_worded_in_the_language_else_in_one_that_has_words_else_by_name():
     assert list_questions(CONTENT, "ru") == (
-        Question("start", "start", "start", "", "", is_deep=False),
-        Question("head", "begin_group", "Начало", "", "", is_deep=False),
-        Question("head/place", "text", "Place", "Начало", "", is_deep=False),
-        Question("villages", "begin_repeat", "Сёла", "", "", is_deep=False),
-        Question("villages/number", "integer", "Сколько людей", "Сёла", "villages", is_deep=False),
-        Question("villages/houses", "begin_repeat", "houses", "Сёла", "villages", is_deep=False),
-        Question("villages/houses/rooms", "integer", "rooms", "Сёла › houses", "villages/houses", is_deep=True),
+        Question("start", "start", "start", ""),
+        Question("head", "begin_group", "Начало", ""),
+        Question("head/place", "text", "Place", "Начало"),
+        Question("villages", "begin_repeat", "Сёла", ""),
+        Question("villages/number", "integer", "Сколько людей", "Сёла", ("villages",)),
+        Question("villages/houses", "begin_repeat", "houses", "Сёла", ("villages",)),
+        Question("villages/houses/rooms", "integer", "rooms", "Сёла › houses", ("villages", "villages/houses")),
     )
     assert list_questions(CONTENT, "kk")[4].label == "How many people"
 
@@ -59,6 +59,14 @@ def test_fit_of_a_repeat_that_is_named_is_good():
     rule = {"indicator": "present", "repeat": ["villages"], "value": ["villages/number"]}
     mapping = {"figures": [rule]}
     assert check_fit(mapping, CONTENT) == Fit((), (), ("head/place", "villages/houses/rooms"))
+
+
+def test_fit_of_a_repeat_inside_a_repeat_reaches_what_is_around_it_and_not_the_other_way():
+    inside = {"repeat": ["villages/houses"], "value": ["villages/houses/rooms"], "unit": ["villages/number"]}
+    around = {"repeat": ["villages"], "value": ["villages/houses/rooms"]}
+
+    assert check_fit({"figures": [inside]}, CONTENT).misplaced == ()
+    assert check_fit({"figures": [around]}, CONTENT).misplaced == ("villages/houses/rooms",)
 
 
 def test_missing_questions_names_places_that_no_path_leads_to():
