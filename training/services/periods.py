@@ -5,9 +5,10 @@ from datetime import date, timedelta
 from typing import TypeVar
 
 from django.db import transaction
-from django.db.utils import IntegrityError
+from django.db.utils import IntegrityError, OperationalError
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
+from psycopg.errors import DeadlockDetected
 
 from dtm_ops.common.errors import Refused
 
@@ -32,13 +33,26 @@ def check_order(first: date | None, last: date | None) -> None:
 def write_or_refuse(write: Callable[[], Row], *, refusals: Mapping[str, Callable[[], Refused]]) -> Row:
     """Write; where a constraint of ``refusals`` says no (somebody else was first), its words instead."""
     try:
-        with transaction.atomic():
-            return write()
+        return _write_past_deadlock(write)
     except IntegrityError as error:
         for name, refusal in refusals.items():
             if name in str(error):
                 raise refusal() from None
         raise
+
+
+def _write_past_deadlock(write: Callable[[], Row]) -> Row:
+    """Two at once who exclude each other may each wait for the other, until PostgreSQL ends one of them: whom it ended
+    writes once more, and meets the other's row.
+    """
+    try:
+        with transaction.atomic():
+            return write()
+    except OperationalError as error:
+        if not isinstance(error.__cause__, DeadlockDetected):
+            raise
+    with transaction.atomic():
+        return write()
 
 
 def _short(day: date) -> str:

@@ -1,15 +1,17 @@
 """Teams with dated membership and lead."""
 
 from datetime import date
+from threading import Barrier
 
 import pytest
 
 from dtm_ops.common.errors import Refused
 from tests.concurrently import at_once
 from tests.factories.training import EnumeratorFactory, TeamFactory
-from training.models import TeamMembership
+from training.models import Enumerator, TeamMembership
 from training.selectors.teams import team_lead, team_leads
 from training.services.absences import cut_absence, note_absence
+from training.services.periods import write_or_refuse
 from training.services.teams import hand_over_lead, join_team, leave_team
 
 APRIL, MAY, JUNE, JULY = (date(2023, month, 1) for month in (4, 5, 6, 7))
@@ -122,6 +124,29 @@ def test_two_teams_that_take_one_person_at_one_time_one_is_told(region):
 
     assert [one.code for one in ended if isinstance(one, Refused)] == ["in_a_team"]
     assert TeamMembership.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_whoever_a_deadlock_ends_writes_once_more():
+    keys = [EnumeratorFactory().pk, EnumeratorFactory().pk]
+    each_has_one, tries = Barrier(2), []
+
+    def writing(mine, other):
+        first = []
+
+        def write():
+            tries.append(mine)
+            Enumerator.objects.select_for_update().get(pk=mine)
+            if not first:
+                first.append(True)
+                each_has_one.wait(10)
+            Enumerator.objects.select_for_update().get(pk=other)
+            return mine
+
+        return lambda: write_or_refuse(write, refusals={})
+
+    assert at_once(writing(*keys), writing(*reversed(keys))) == keys
+    assert len(tries) == 3
 
 
 def test_absence_on_days_of_another_is_refused_in_words(enumerator):
