@@ -73,18 +73,22 @@ class UntilForm(ReasonForm):
 
 
 class NameEnumeratorForm(VerbForm):
-    """Of few people a plain list: it works without script, and whoever is assigned stands first."""
+    """Of few people a plain list: it works without script, and whoever is assigned stands first. Blank, where somebody
+    was named: as the form says.
+    """
 
     def __init__(self, data: Any = None, *, rows: Any, user: AnyUser) -> None:
         super().__init__(data, rows=rows, user=user)
         people = Enumerator.objects.visible_to(user).filter(merged_into=None).order_by("full_name", "pk")
-        field = forms.ModelChoiceField(people, label=_("Enumerator"))
+        is_named = any(row.enumerator_named_by_id is not None for row in rows)
+        field = forms.ModelChoiceField(people, label=_("Enumerator"), required=not is_named)
         assigned = {key for row in rows for key in likely_enumerators(row)}
         parts: list[list[tuple[int, str]]] = [[], []]
         for person in people:
             parts[person.pk not in assigned].append((person.pk, f"{person.full_name} ({person.code})"))
         likely, others = parts
-        field.choices = [("", "---------"), *([(_("Assigned here"), likely)] if likely else []), (_("Others"), others)]
+        blank = _("As the form says") if is_named else "---------"
+        field.choices = [("", blank), *([(_("Assigned here"), likely)] if likely else []), (_("Others"), others)]
         self.fields["person"] = field
 
 

@@ -65,6 +65,12 @@ def can_match(user: AnyUser, submission: KoboSubmission | None = None) -> bool:
     return is_administrator(user) or can_review(user, submission)
 
 
+def is_own(user: AnyUser, submission: KoboSubmission) -> bool:
+    """Of the user's own work: also by a login that was theirs once, or that came with an entry merged into theirs."""
+    person = submission.enumerator
+    return person is not None and (person.user_id == user.pk or person.identities.filter(user=user.pk).exists())
+
+
 def can_settle(user: AnyUser, meant: Enumerator | RoundTarget | FocusGroupSession) -> bool:
     """Saying what a spelling means: who may match, within the own places."""
     if isinstance(meant, Enumerator):

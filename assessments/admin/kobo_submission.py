@@ -34,10 +34,8 @@ from assessments.selectors.review_desk import (
     indicator_names,
     technical_answers,
 )
-from assessments.selectors.typed_words import said_of
-from assessments.services.matching import match_submission
+from assessments.services.matching import match_submission, name_enumerator
 from assessments.services.review import approve_submission, reject_submission, return_submission
-from assessments.services.settling import name_enumerator
 from dtm_ops.accounts.models import User
 from dtm_ops.common.badges import BAD, GOOD, QUIET, WAIT, badge
 from dtm_ops.common.desk import DeskRights
@@ -66,7 +64,7 @@ def _match(submission: KoboSubmission, *, user: User, target: RoundTarget) -> No
     match_submission(submission, target, by=user)
 
 
-def _name_enumerator(submission: KoboSubmission, *, user: User, person: Enumerator) -> None:
+def _name_enumerator(submission: KoboSubmission, *, user: User, person: Enumerator | None) -> None:
     name_enumerator(submission, person, by=user)
 
 
@@ -95,6 +93,8 @@ def _can_be_matched(submission: KoboSubmission) -> str:
 def _can_be_named(submission: KoboSubmission) -> str:
     if submission.is_refused:
         return _now("has answers that cannot be read")
+    if submission.review_status == ReviewStatus.APPROVED_FIRST:
+        return _now("not possible while it is “%(status)s”") % {"status": status_label(submission, "review_status")}
     return _can_be_matched(submission)
 
 
@@ -103,7 +103,7 @@ class KoboSubmissionAdmin(VerbAdmin):
     desk_section = DeskSection.REVIEW
     desk_order = 1
     rights = DeskRights(view=has_desk)
-    seen_fields = ("review_status", "current_revision_id", "target_id")
+    seen_fields = ("review_status", "current_revision_id", "target_id", "enumerator_id")
     change_form_template = "admin/assessments/kobosubmission/change_form.html"
     change_list_template = "admin/assessments/kobosubmission/change_list.html"
     verbs = (
@@ -154,7 +154,6 @@ class KoboSubmissionAdmin(VerbAdmin):
             form=NameEnumeratorForm,
             fits=_can_be_named,
             in_list=False,
-            is_atomic=False,
         ),
         TAKE_OVER,
         KEEP_OURS,
@@ -263,7 +262,6 @@ def _page(page: KoboSubmissionAdmin, submission: KoboSubmission) -> dict[str, An
     return {
         "submission": submission,
         "kobo_id": f"{submission.kobo_id}",
-        "named": said_of(submission),
         "badges": [page.shown_review(submission), page.shown_match(submission)],
         "sections": answer_sections(revision, kind=kind) if revision else [],
         "technical": technical_answers(revision, kind=kind) if revision else [],

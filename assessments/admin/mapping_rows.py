@@ -231,6 +231,8 @@ class Fields:
         self.choices = _grouped(one for one in self.questions if one.type in CHOICES)
         self.inside = _grouped(one for one in self.questions if one.is_asked and one.repeat)
         self.repeats = _grouped(one for one in self.questions if one.type == "begin_repeat")
+        self.outer_repeats = _grouped(one for one in self.questions if one.type == "begin_repeat" and not one.repeats)
+        self.once = _grouped(one for one in self.questions if one.is_asked and not one.repeats)
         self.figures = _figures()
 
     def of(self, row: Row) -> list[Field]:
@@ -254,14 +256,15 @@ class Fields:
     def of_places(
         self, prefix: str, places: Mapping[str, tuple[str, str]], words: Mapping[str, Promise]
     ) -> list[tuple[Field, Field]]:
-        """Question and earlier names, for each place of the head or of the key informants."""
+        """Question and earlier names, for each place of the head or of the key informants, who stand in one repeat."""
+        asked = self.inside if "repeat" in places else self.once
         return [
             (
                 Field(
                     f"{prefix}-{name}",
                     str(words[name]),
                     path,
-                    _with_own(self.repeats if name == "repeat" else self.asked, path),
+                    _with_own(self.outer_repeats if name == "repeat" else asked, path),
                 ),
                 Field(f"{prefix}-{name}-also", f"{words[name]}: {WORDS['also']}", also),
             )

@@ -41,11 +41,11 @@ class MatchAliasAdmin(UnscopedAdmin, VerbAdmin):
             tone="danger",
         ),
     )
-    list_display = ["shown_words", "kind", "shown_meaning", "round", "settled_by", "settled_at"]
+    list_display = ["typed", "kind", "shown_meaning", "round", "settled_by", "settled_at"]
     list_filter = ["round", "kind"]
     search_fields = ["typed", "enumerator__full_name", "enumerator__code", "focus_group__code", "target__unit__unit_id"]
-    fields = ["round", "kind", "shown_words", "shown_meaning", "settled_by", "settled_at"]
-    readonly_fields = ["shown_words", "shown_meaning"]
+    fields = ["round", "kind", "typed", "shown_meaning", "settled_by", "settled_at"]
+    readonly_fields = ["shown_meaning"]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = super().get_queryset(request)
@@ -60,10 +60,6 @@ class MatchAliasAdmin(UnscopedAdmin, VerbAdmin):
         """The row is gone afterwards: there is no page of it to come back to."""
         back = back if in_list else reverse("admin:assessments_matchalias_changelist")
         return super().ask_or_act(request, verb, rows, back=back, in_list=in_list)
-
-    @admin.display(description=_("as typed"), ordering="typed")
-    def shown_words(self, alias: MatchAlias) -> str:
-        return alias.words
 
     @admin.display(description=_("means"))
     def shown_meaning(self, alias: MatchAlias) -> str:

@@ -476,7 +476,7 @@ def _find_inside(answers: Answers, paths: Paths) -> tuple[str, object]:
 
 
 def _inner_rows(answers: Answers, path: str) -> Iterator[object]:
-    """Each with the answers of the instance around it; a blank one stays blank."""
+    """Each with the answers of the instance around it; blank ones are left out."""
     names = path.split("/")
     for end in range(1, len(names)):
         around = answers.get("/".join(names[:end]))
@@ -485,7 +485,7 @@ def _inner_rows(answers: Answers, path: str) -> Iterator[object]:
                 yield row
                 continue
             inner = row.get(path)
-            own = inner if isinstance(inner, list) else _inner_rows(row, path) if inner is None else [inner]
+            own = inner if isinstance(inner, list) else [inner] if _has_answer(inner) else _inner_rows(row, path)
             for one in own:
                 if not isinstance(one, dict):
                     yield one

@@ -16,7 +16,7 @@ _NOT_ASKED = frozenset(
 NUMBERS = frozenset({"integer", "decimal", "range", "calculate", "hidden", "count"})
 CHOICES = frozenset({"select_one", "select_multiple", "select_one_from_file", "text", "calculate"})
 _PATH_KEYS = ("path", "repeat", "unit", "value", "category", "known", "share_of", "times")
-_IN_ROW = ("unit", "value", "category")
+_BESIDE = ("unit", "category", "known", "share_of", "times")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,8 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """How a mapping fits a form: places none of whose paths the form has; questions of a repeat that are mapped as if
-    there were none, or another; questions that nothing maps.
+    """How a mapping fits a form: places none of whose paths the form has; questions of a repeat that cannot be
+    reached from where they are mapped; questions that nothing maps.
     """
 
     missing: tuple[str, ...]
@@ -93,14 +93,24 @@ def mapped_paths(mapping: Map[str, Any]) -> Iterator[list[str]]:
 
 
 def _misplaced(mapping: Map[str, Any], questions: Map[str, Question]) -> Iterator[str]:
+    """A row reaches what is asked in it and around it; its own number is asked in it, or it would count many times."""
+
+    def asked(holder: Map[str, Any], key: str) -> list[Question]:
+        paths = holder.get(key)
+        return [questions[path] for path in paths if path in questions] if isinstance(paths, list) else []
+
     for rule in mapping.get("figures", []):
-        own = rule.get("repeat", [])
-        reached = {*own, *(around for path in own if path in questions for around in questions[path].repeats)}
-        for key in ("path", *_IN_ROW):
-            for path in rule.get(key, []) if isinstance(rule.get(key), list) else []:
-                question = questions.get(path)
-                if question and not reached.issuperset(question.repeats):
-                    yield path
+        own = {*rule.get("repeat", [])}
+        reached = own.union(*(question.repeats for question in asked(rule, "repeat")))
+        numbers = [one for key in ("path", "value") for one in asked(rule, key) if one.repeat not in (own or {""})]
+        beside = [one for key in _BESIDE for one in asked(rule, key) if not reached.issuperset(one.repeats)]
+        yield from (one.path for one in (*numbers, *beside))
+    for key in mapping.get("head", {}):
+        yield from (one.path for one in asked(mapping["head"], key) if one.repeats)
+    people = mapping.get("people", {})
+    for key in people:
+        around = () if key == "repeat" else tuple(people.get("repeat", ()))
+        yield from (one.path for one in asked(people, key) if not {*around}.issuperset(one.repeats))
 
 
 def _question(row: Map[str, Any], labels: Map[str, str], repeats: set[str]) -> Question:

@@ -1,6 +1,7 @@
 import json
 from typing import Any
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -75,6 +76,16 @@ class KoboSubmission(models.Model):
     enumerator = models.ForeignKey(
         Enumerator, on_delete=models.PROTECT, null=True, related_name="submissions", verbose_name=_("enumerator")
     )
+    # Who said by hand that it was this enumerator: what the form names is not asked any more. NULL: read from the form.
+    enumerator_named_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="+",
+        db_index=False,
+        editable=False,
+        verbose_name=_("enumerator named by"),
+    )
     # The place that the form names, or that of the target; NULL: not known.
     unit = models.ForeignKey(
         "locations.AdminUnit", on_delete=models.PROTECT, null=True, related_name="submissions", verbose_name=_("place")
@@ -114,6 +125,10 @@ class KoboSubmission(models.Model):
                 condition=Q(match_state=MatchState.UNMATCHED) | Q(target__isnull=False),
                 name="submission_matched_has_target",
             ),
+            models.CheckConstraint(
+                condition=Q(enumerator_named_by=None) | Q(enumerator__isnull=False),
+                name="submission_named_has_enumerator",
+            ),
         ]
         indexes = [
             models.Index(fields=["form", "kobo_id"], name="submission_form_kobo_id"),
@@ -124,6 +139,7 @@ class KoboSubmission(models.Model):
                 name="submission_unmatched",
             ),
             models.Index(fields=["form"], condition=Q(is_refused=True), name="submission_refused"),
+            models.Index(fields=["form"], condition=Q(enumerator_named_by__isnull=False), name="submission_named"),
         ]
 
     def __str__(self) -> str:

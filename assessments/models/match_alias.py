@@ -2,7 +2,6 @@ import pghistory
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from assessments.enums import TypedKind
@@ -10,14 +9,11 @@ from assessments.models.assessment_round import AssessmentRound, RoundTarget
 from assessments.models.focus_group_session import FocusGroupSession
 from training.models import Enumerator
 
-# Before the root uuid of a form whose enumerator somebody named: no key of something typed has a colon.
-FORM = "form:"
-
 
 @pghistory.track()
 class MatchAlias(models.Model):
     """What people of a round mean when they type something that we do not know: settled by hand once, applied to all
-    that is typed alike, also to what comes later. Or of one very form: who filled it in.
+    that is typed alike, also to what comes later.
     """
 
     round = models.ForeignKey(
@@ -26,7 +22,7 @@ class MatchAlias(models.Model):
     kind = models.CharField(_("what is meant"), max_length=12, choices=TypedKind.choices)
     typed = models.CharField(_("as typed"), max_length=100)
     # Without case, spaces and script (``dtm_ops.common.spelling.fold``); for a code as it is compared.
-    key = models.CharField(_("search key"), max_length=255, editable=False)
+    key = models.CharField(_("search key"), max_length=100, editable=False)
     enumerator = models.ForeignKey(
         Enumerator, on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("enumerator")
     )
@@ -62,9 +58,4 @@ class MatchAlias(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"“{self.words}”: {self.enumerator or self.target or self.focus_group}"
-
-    @property
-    def words(self) -> str:
-        """As typed; what was said of one form names that form."""
-        return gettext("form %(id)s") % {"id": self.typed} if self.key.startswith(FORM) else self.typed
+        return f"“{self.typed}”: {self.enumerator or self.target or self.focus_group}"

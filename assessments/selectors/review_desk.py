@@ -285,32 +285,35 @@ def _worded(wording: _Wording, path: str, value: Any) -> str:
 
 
 def _repeats(wording: _Wording, path: str, instances: list[Any]) -> Iterator[Repeat]:
-    """The repeat, and those inside it: their rows are told by the number of the row around them."""
-    yield from _tables(wording, path, _label(wording, path), [("", one) for one in instances])
+    """The repeat, and those inside it, with the numbers of their rows."""
+    rows = [(f"{number}", one) for number, one in enumerate(instances, 1)]
+    yield from _tables(wording, path, _label(wording, path), rows, is_inside=False)
 
 
-def _tables(wording: _Wording, path: str, label: str, instances: list[tuple[str, Any]]) -> Iterator[Repeat]:
-    rows = [(place, one) for place, one in instances if isinstance(one, dict)]
-    keys = dict.fromkeys(key for _place, row in rows for key in row)
-    inner = [key for key in keys if any(isinstance(row.get(key), list) for _place, row in rows)]
+def _tables(
+    wording: _Wording, path: str, label: str, instances: list[tuple[str, Any]], *, is_inside: bool
+) -> Iterator[Repeat]:
+    rows = [(number, one) for number, one in instances if isinstance(one, dict)]
+    keys = dict.fromkeys(key for _number, row in rows for key in row)
+    inner = [key for key in keys if any(isinstance(row.get(key), list) for _number, row in rows)]
     columns = [key for key in keys if key not in inner and _is_asked(wording, key, path)]
-    is_inside = any(place for place, _row in rows)
+    is_numbered = is_inside or bool(inner)
     yield Repeat(
         label,
         _show(path),
-        (*([_("row")] if is_inside else []), *(_heading(wording, column) for column in columns)),
+        (*(["№"] if is_numbered else []), *(_heading(wording, column) for column in columns)),
         tuple(
-            (*([place] if is_inside else []), *(_worded(wording, column, row.get(column)) for column in columns))
-            for place, row in rows
+            (*([number] if is_numbered else []), *(_worded(wording, column, row.get(column)) for column in columns))
+            for number, row in rows
         ),
     )
     for key in inner:
         own = [
-            (f"{place}.{number}" if place else f"{number}", one)
-            for number, (place, row) in enumerate(rows, 1)
-            for one in (row[key] if isinstance(row.get(key), list) else [])
+            (f"{number}.{inner_number}", one)
+            for number, row in rows
+            for inner_number, one in enumerate(row[key] if isinstance(row.get(key), list) else [], 1)
         ]
-        yield from _tables(wording, key, f"{label} › {_label(wording, key)}", own)
+        yield from _tables(wording, key, f"{label} › {_label(wording, key)}", own, is_inside=True)
 
 
 def _is_asked(wording: _Wording, column: str, repeat: str) -> bool:

@@ -7,8 +7,7 @@ from django.db.models import Q
 
 from assessments.enums import TypedKind
 from assessments.kobo.codes import normalise_code
-from assessments.models import KoboSubmission, MatchAlias
-from assessments.models.match_alias import FORM
+from assessments.models import MatchAlias
 from assessments.querysets import KoboSubmissionQuerySet
 from dtm_ops.common.spelling import fold
 
@@ -32,11 +31,6 @@ def person_word(typed: str, account: str) -> str:
     return typed.strip() or account.strip()
 
 
-def form_key(root_uuid: str) -> str:
-    """For what was said of one very form, whatever is typed in it. It stays the same through edits."""
-    return f"{FORM}{root_uuid}"
-
-
 def settled_words(round_id: int) -> Settled:
     """One query. An entry that was merged stands for the one it was merged into.
 
@@ -49,12 +43,6 @@ def settled_words(round_id: int) -> Settled:
     ):
         settled[kind][key] = next(pk for pk in meant if pk is not None)
     return settled
-
-
-def said_of(submission: KoboSubmission) -> MatchAlias | None:
-    """What somebody said of who filled in this very form."""
-    said = MatchAlias.objects.filter(round=submission.form.round_id, kind=TypedKind.PERSON)
-    return said.filter(key=form_key(submission.root_uuid)).select_related("settled_by").first()
 
 
 def changed_words(before: Settled, after: Settled) -> Mapping[str, set[str]]:
@@ -72,9 +60,7 @@ def alike(rows: KoboSubmissionQuerySet, kind: str, keys: Collection[str]) -> Kob
         found = [pair for pair in pairs if alias_key(kind, person_word(*pair)) in keys]
         typed = {word for word, _account in found if word.strip()}
         accounts = {account for word, account in found if not word.strip()}
-        forms = {key.removeprefix(FORM) for key in keys if key.startswith(FORM)}
-        named = Q(typed_person__in=typed) | Q(typed_person="", submitted_by__in=accounts)
-        return rows.filter(named | Q(root_uuid__in=forms))
+        return rows.filter(Q(typed_person__in=typed) | Q(typed_person="", submitted_by__in=accounts))
     column = "typed_place" if kind == TypedKind.PLACE else "typed_focus_group"
     words = set(rows.order_by().values_list(column, flat=True).distinct())
     return rows.filter(**{f"{column}__in": {word for word in words if word and alias_key(kind, word) in keys}})

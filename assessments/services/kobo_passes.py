@@ -112,7 +112,7 @@ class Pull:
         if "reader" in self.__dict__:
             reread_settled_meanwhile(self.form, reader=self.reader, store=self.store)
         self._look_for_late_files()
-        if self.ledger.counts[NEW] or self.ledger.counts[EDITED] or self.ledger.deleted or self._goes_on():
+        if self.ledger.counts[NEW] or self.ledger.counts[EDITED] or self.ledger.deleted or self._goes_on:
             self._flag_what_is_listed_twice()
         self._learn_versions()
 
@@ -263,6 +263,7 @@ class Pull:
                 if monotonic() - told > REPORT_SECONDS:
                     self._report()
                     told = monotonic()
+        self._report()
         return wanted
 
     def _pass_plain(self, rows: Sequence[object]) -> list[object]:
@@ -416,6 +417,7 @@ class Pull:
             self.run.done += len(page.rows)
             self._report()
 
+    @cached_property
     def _goes_on(self) -> bool:
         """Whether the run before broke off: what it stored is not new any more, and was not looked at as a whole."""
         before = self.form.runs.exclude(pk=self.run.pk).order_by("-started_at", "-pk").values_list("outcome", flat=True)
@@ -509,6 +511,9 @@ class Pull:
             nowhere |= Q(match_state=MatchState.UNMATCHED)
         if anyway or roster:
             nowhere |= Q(enumerator=None)
+        if self._goes_on:
+            # It may have judged a form by the name in it which somebody had said not to be the right one.
+            nowhere |= Q(enumerator_named_by__isnull=False)
         waiting = KoboSubmission.objects.filter(nowhere, form=self.form, is_refused=False).present()
         if waiting.exists():
             reread(self.form, waiting, reader=self.reader, store=self.store)

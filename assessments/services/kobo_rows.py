@@ -20,10 +20,11 @@ from assessments.models import (
     FocusGroupSession,
     Indicator,
     KoboForm,
+    KoboSubmission,
     RoundTarget,
     SessionAssignment,
 )
-from assessments.selectors.typed_words import TYPED_LENGTH, alias_key, form_key, person_word, settled_words
+from assessments.selectors.typed_words import TYPED_LENGTH, alias_key, person_word, settled_words
 from locations.models import AdminUnit
 from training.models import Certificate, Enumerator, TrainingHalfDay
 from training.selectors.identities import kobo_accounts
@@ -126,6 +127,7 @@ class RowReader:
         self.people = {code.upper(): merged or pk for code, pk, merged in people}
         self.accounts = kobo_accounts()
         self.aliases = settled_words(form.round_id)
+        self.named = named_by_hand(form)
         self.group_facts = {pk: (pk, target, unit) for pk, target, unit in self.focus_groups.values()}
         self.training_days = set(
             TrainingHalfDay.objects.filter(training_session__trained_forms__form_kind=form.form_kind).values_list(
@@ -192,7 +194,7 @@ class RowReader:
     def _person(self, payload: SubmissionPayload, head: Head, day: date | None) -> int | None:
         typed = (head.enumerator or "").strip()
         return (
-            self.aliases[TypedKind.PERSON].get(form_key(payload.root_uuid))
+            self.named.get((payload.kobo_id, payload.root_uuid))
             or self.people.get(typed.upper())
             or self._holder_of(payload.submitted_by or "", day)
             or self._holder_of(payload.username, day)
@@ -272,6 +274,14 @@ class RowReader:
             yield Flag("not_certified", Severity.WARNING, {"day": day.isoformat()})
         if match.focus_group is not None and (match.focus_group, match.enumerator) not in self.assigned:
             yield Flag("not_assigned", Severity.NOTE, {})
+
+
+def named_by_hand(form: KoboForm) -> dict[tuple[int, str], int]:
+    """The enumerators that somebody named, by Kobo id and root uuid: an id that a server gives away a second time is
+    another form's.
+    """
+    named = KoboSubmission.objects.filter(form=form, enumerator_named_by__isnull=False)
+    return {(one, root): person for one, root, person in named.values_list("kobo_id", "root_uuid", "enumerator_id")}
 
 
 def typed_of(head: Head) -> tuple[str, str, str]:

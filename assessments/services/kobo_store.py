@@ -17,7 +17,7 @@ from assessments.models import KoboForm, KoboFormVersion, KoboSubmission, Qualit
 from assessments.selectors.kobo_status import proposal_for
 from assessments.services.attachments import note_attachments
 from assessments.services.focus_groups import note_held
-from assessments.services.kobo_rows import ReadRow
+from assessments.services.kobo_rows import Match, ReadRow
 from assessments.services.review import give_up_approval, reopen_review
 from assessments.services.status_pushes import queue_push
 
@@ -61,6 +61,7 @@ _HEAD = (
     *_TYPED,
     *_STATUS,
     *_MATCH,
+    "enumerator_named_by",
 )
 
 
@@ -301,14 +302,17 @@ def _reads_differently(submission: KoboSubmission, row: ReadRow) -> bool:
     if submission.is_refused != row.is_refused or submission.is_trial != row.is_trial:
         return True
     if submission.match_state == MatchState.BY_HAND:
-        return submission.enumerator_id != match.enumerator
-    return (submission.match_state, submission.target_id, submission.focus_group_id, submission.enumerator_id) != (
-        match.state, match.target, match.focus_group, match.enumerator,
-    )  # fmt: skip
+        return _takes_enumerator(submission, match)
+    ours = (submission.match_state, submission.target_id, submission.focus_group_id)
+    return ours != (match.state, match.target, match.focus_group) or _takes_enumerator(submission, match)
+
+
+def _takes_enumerator(submission: KoboSubmission, match: Match) -> bool:
+    return submission.enumerator_named_by_id is None and submission.enumerator_id != match.enumerator
 
 
 def _take_over(submission: KoboSubmission, row: ReadRow, *, reread: bool = False) -> None:
-    """What is approved keeps the place that it counts for; a target that a person chose stays."""
+    """What is approved keeps the place that it counts for; what a person chose by hand stays: target, enumerator."""
     submission.is_refused = row.is_refused
     if not reread:
         submission.uuid, submission.deleted_at = row.uuid, None
@@ -319,12 +323,16 @@ def _take_over(submission: KoboSubmission, row: ReadRow, *, reread: bool = False
     submission.typed_person, submission.typed_place, submission.typed_focus_group = row.typed
     if submission.approved_revision_id is None:
         submission.is_trial = row.is_trial
-        submission.enumerator_id = row.match.enumerator
+        if submission.enumerator_named_by_id is None:
+            submission.enumerator_id = row.match.enumerator
         if submission.match_state != MatchState.BY_HAND:
             _set_match(submission, row)
 
 
 def _take_head(submission: KoboSubmission, payload: SubmissionPayload) -> None:
+    if submission.root_uuid != payload.root_uuid:
+        # Another form under the same id: nobody was named for it.
+        submission.enumerator_named_by_id = None
     submission.root_uuid, submission.submitted_at = payload.root_uuid, payload.submitted_at
     submission.submitted_by = _sender(payload)
     submission.started_at, submission.ended_at = payload.started_at, payload.ended_at

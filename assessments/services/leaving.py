@@ -155,7 +155,7 @@ class _Leaving:
             return _("rejected: nobody corrects it")
         if to.status != EnumeratorStatus.ACTIVE:
             raise Refused(_("%(person)s is not active.") % {"person": to}, code="not_active")
-        KoboSubmission.objects.filter(pk=submission.pk).update(enumerator=to)
+        KoboSubmission.objects.filter(pk=submission.pk).update(enumerator=to, enumerator_named_by=self.by)
         return _("%(person)s corrects it") % {"person": to}
 
     def _lead(self, membership: Any, to: Enumerator | None) -> str:

@@ -6,7 +6,7 @@ from itertools import islice
 from assessments.models import KoboForm, KoboSubmission
 from assessments.querysets import KoboSubmissionQuerySet
 from assessments.selectors.typed_words import alike, changed_words, settled_words
-from assessments.services.kobo_rows import RowReader
+from assessments.services.kobo_rows import RowReader, named_by_hand
 from assessments.services.kobo_store import Store
 
 AT_ONCE = 500
@@ -37,14 +37,14 @@ def reread(
 
 def reread_settled_meanwhile(form: KoboForm, *, reader: RowReader, store: Store) -> int:
     """For who has read rows with this reader for a while: those that name something which somebody settled, or took
-    back, after the reader was made. One query where nobody did.
+    back, after the reader was made, and those whose enumerator somebody named. Two queries where nobody did.
     """
-    settled = settled_words(form.round_id)
+    settled, named = settled_words(form.round_id), named_by_hand(form)
     words = changed_words(reader.aliases, settled)
-    if not any(words.values()):
-        return 0
-    reader.aliases = settled
+    ids = {kobo_id for (kobo_id, _root), _person in named.items() ^ reader.named.items()}
+    reader.aliases, reader.named = settled, named
     rows = KoboSubmission.objects.filter(form=form)
-    return sum(
-        reread(form, alike(rows, kind, keys), reader=reader, store=store) for kind, keys in words.items() if keys
-    )
+    changed = [alike(rows, kind, keys) for kind, keys in words.items() if keys]
+    if ids:
+        changed.append(rows.filter(kobo_id__in=ids))
+    return sum(reread(form, some, reader=reader, store=store) for some in changed)

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from assessments.enums import REVIEW_STEPS, ReturnReason, ReviewStatus
 from assessments.models import KoboSubmission
-from assessments.permissions import can_approve_finally, can_review
+from assessments.permissions import can_approve_finally, can_review, is_own
 from assessments.services.figures import write_figures
 from assessments.services.status_pushes import queue_push
 from dtm_ops.accounts.models import User
@@ -140,8 +140,8 @@ def _change_review(
         text=text,
         at=at,
         also={**(also or {}), **_settle(submission, by)},
-        # What is decided on is the content that the reviewer saw, there, and for that place.
-        unless_moved=("current_revision_id", "deleted_at", "target_id"),
+        # What is decided on is the content that the reviewer saw, there, for that place and of that person.
+        unless_moved=("current_revision_id", "deleted_at", "target_id", "enumerator_id"),
     )
     queue_push(submission, at=change.at)
     return change
@@ -174,9 +174,7 @@ def _check_countable(submission: KoboSubmission) -> None:
 
 def _is_final(submission: KoboSubmission, reviewer: User) -> bool:
     """Whether this approval is the one that counts; refuses who may not give it."""
-    person = submission.enumerator
-    # Also by a login that was theirs once, or that came with an entry merged into theirs.
-    if person is not None and (person.user_id == reviewer.pk or person.identities.filter(user=reviewer).exists()):
+    if is_own(reviewer, submission):
         raise Refused(_("Nobody approves their own submission."), code="own_submission")
     if submission.review_status == ReviewStatus.APPROVED and not submission.changed_after_approval:
         raise Refused(_("This submission is approved already."), code="already_approved")

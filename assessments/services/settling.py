@@ -8,7 +8,6 @@ from typing import Any
 import pghistory
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Q
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from assessments.enums import TypedKind
@@ -23,7 +22,7 @@ from assessments.models import (
 )
 from assessments.permissions import can_match, can_settle
 from assessments.querysets import KoboSubmissionQuerySet
-from assessments.selectors.typed_words import TYPED_LENGTH, alias_key, alike, form_key
+from assessments.selectors.typed_words import TYPED_LENGTH, alias_key, alike
 from assessments.services.rereading import reread
 from dtm_ops.accounts.models import User
 from dtm_ops.common.errors import Refused
@@ -76,38 +75,6 @@ def settle(round_: AssessmentRound, kind: str, typed: str, meant: Meant, *, by: 
     return Settled(alias, count, len(matched))
 
 
-@transaction.atomic
-def _write_name(submission: KoboSubmission, person: Enumerator, *, by: User) -> None:
-    locked = KoboSubmission.objects.select_for_update().get(pk=submission.pk)
-    if locked.deleted_at is not None:
-        raise Refused(_("This submission was deleted at Kobo."), code="deleted")
-    if locked.approved_revision_id is not None:
-        raise Refused(_("An approved submission keeps its enumerator. Return it first."), code="approved")
-    if locked.is_refused or not locked.root_uuid:
-        raise Refused(_("This form cannot be read: that has to be mended first."), code="unreadable")
-    said = {"typed": str(locked.kobo_id), "enumerator": person, "settled_by": by, "settled_at": timezone.now()}
-    with pghistory.context(user=by.pk, reason="enumerator_named"):
-        MatchAlias.objects.update_or_create(
-            round_id=submission.form.round_id, kind=TypedKind.PERSON, key=form_key(locked.root_uuid), defaults=said
-        )
-
-
-def name_enumerator(submission: KoboSubmission, person: Enumerator, *, by: User) -> None:
-    """Say who filled in this very form: it names nobody, or somebody else. Holds for its edits, too, until somebody
-    names another or takes it back.
-
-    Refused: outside the user's own places, and what is approved, deleted at Kobo or cannot be read.
-    """
-    person = person.merged_into or person
-    if not can_match(by, submission) or not can_settle(by, person):
-        raise Refused(_("This is outside your places."), code="not_allowed")
-    round_ = submission.form.round
-    with _one_at_a_time(round_):
-        _write_name(submission, person, by=by)
-        _read_anew(KoboSubmission.objects.filter(pk=submission.pk))
-    submission.refresh_from_db()
-
-
 def apply_again(round_: AssessmentRound, kind: str, typed: str, *, by: User) -> Settled:
     """For a spelling that is settled, and forms that were not read since: the work broke off, or they came late."""
     if not can_match(by):
@@ -136,7 +103,7 @@ def take_back(alias: MatchAlias, *, by: User) -> Settled:
         count = _read_anew(rows)
         lost = dict(_lacking(rows, alias.kind).exclude(pk__in=before).values_list("pk", "kobo_id"))
     title = _("“%(typed)s” does not mean %(meant)s any more. Waiting again: %(count)s.")
-    words = {"typed": alias.words, "meant": meant_by(alias), "count": len(lost)}
+    words = {"typed": alias.typed, "meant": meant_by(alias), "count": len(lost)}
     _note("spelling_taken_back", title % words, [str(one) for one in lost.values()], alias, by=by)
     return Settled(alias, count, len(lost))
 

@@ -47,7 +47,8 @@ def page(submission):
 
 
 def seen(submission):
-    return f"{submission.review_status}:{submission.current_revision_id}:{submission.target_id}"
+    columns = ("review_status", "current_revision_id", "target_id", "enumerator_id")
+    return ":".join(f"{getattr(submission, name)}" for name in columns)
 
 
 def answer(client, submission, verb, **asked):

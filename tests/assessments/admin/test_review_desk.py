@@ -41,7 +41,8 @@ def page_of(submission, verb=""):
 
 
 def seen(submission):
-    return f"{submission.review_status}:{submission.current_revision_id}:{submission.target_id}"
+    columns = ("review_status", "current_revision_id", "target_id", "enumerator_id")
+    return ":".join(f"{getattr(submission, name)}" for name in columns)
 
 
 def press(client, submission, verb, **asked):
@@ -356,8 +357,8 @@ def test_page_shows_a_repeat_inside_a_repeat_and_what_changed_in_it(client, mana
 
     [section] = context["sections"]
     assert [(one.label, one.headings, one.rows) for one in section.repeats] == [
-        ("v", ("v/code",), (("a",), ("b",))),
-        ("v › v/n", ("row", "v/n/number"), (("1", "1"), ("1", "2"), ("2", "4"))),
+        ("v", ("№", "v/code"), (("1", "a"), ("2", "b"))),
+        ("v › v/n", ("№", "v/n/number"), (("1.1", "1"), ("1.2", "2"), ("2.1", "4"))),
     ]
     changes = [change for entry in context["timeline"] for change in entry.get("changes", [])]
     assert [(one.label, one.old, one.new) for one in changes if one.new == "4"] == [("v/n/number (row 2.1)", "3", "4")]

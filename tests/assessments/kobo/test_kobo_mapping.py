@@ -585,6 +585,7 @@ def test_read_figures_of_a_repeat_inside_a_repeat_knows_blank_unknown_and_not_li
 
 def test_read_figures_of_a_repeat_inside_a_repeat_that_nobody_answered_gives_none():
     assert nested(total="") == ()
+    assert nested({"g/villages/code": "A", "g/villages/nations": " "}, total="") == ()
     assert read_figures(NESTED, {}) == ()
 
 

@@ -61,12 +61,30 @@ def test_fit_of_a_repeat_that_is_named_is_good():
     assert check_fit(mapping, CONTENT) == Fit((), (), ("head/place", "villages/houses/rooms"))
 
 
-def test_fit_of_a_repeat_inside_a_repeat_reaches_what_is_around_it_and_not_the_other_way():
-    inside = {"repeat": ["villages/houses"], "value": ["villages/houses/rooms"], "unit": ["villages/number"]}
-    around = {"repeat": ["villages"], "value": ["villages/houses/rooms"]}
+HOUSES = {"repeat": ["villages/houses"], "value": ["villages/houses/rooms"]}
+VILLAGE = {"repeat": ["villages"], "value": ["villages/number"]}
 
-    assert check_fit({"figures": [inside]}, CONTENT).misplaced == ()
-    assert check_fit({"figures": [around]}, CONTENT).misplaced == ("villages/houses/rooms",)
+
+@pytest.mark.parametrize(
+    ("mapping", "misplaced"),
+    [
+        ({"figures": [{**HOUSES, "unit": ["villages/number"]}]}, ()),
+        ({"figures": [{**HOUSES, "share_of": ["villages/number"], "times": ["head/place"]}]}, ()),
+        ({"figures": [{"repeat": ["villages"], "value": ["villages/houses/rooms"]}]}, ("villages/houses/rooms",)),
+        # It would count once for each house.
+        ({"figures": [{"repeat": ["villages/houses"], "value": ["villages/number"]}]}, ("villages/number",)),
+        ({"figures": [{**VILLAGE, "share_of": ["villages/houses/rooms"]}]}, ("villages/houses/rooms",)),
+        ({"figures": [{"path": ["head/place"], "known": ["villages/number"]}]}, ("villages/number",)),
+        ({"head": {"unit": ["villages/number"]}}, ("villages/number",)),
+        ({"people": {"repeat": ["villages"], "code": ["villages/number"]}}, ()),
+        (
+            {"people": {"repeat": ["villages/houses"], "code": ["villages/houses/rooms"]}},
+            ("villages/houses", "villages/houses/rooms"),
+        ),
+    ],
+)
+def test_fit_names_what_cannot_be_reached_from_where_it_is_mapped(mapping, misplaced):
+    assert check_fit(mapping, CONTENT).misplaced == misplaced
 
 
 def test_missing_questions_names_places_that_no_path_leads_to():
