@@ -75,7 +75,7 @@ def make_training(person: Enumerator, *, kind: FormKind) -> TrainingSession:
     enrolment = Enrolment.objects.create(training_session=training, enumerator=person)
     Attendance.objects.create(enrolment=enrolment, half_day=half_day, state="present")
     Certificate.objects.create(
-        serial=f"{person.code}-{training.code}".upper(),
+        serial=f"S-{person.code}-{training.code}".upper(),
         enumerator=person,
         form_kind=kind,
         major_version=1,
