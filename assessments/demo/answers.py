@@ -180,6 +180,12 @@ def plant_error(answers: Mapping[str, object], error: str) -> Answers:
     return spoilt
 
 
+def sent_at(answers: Mapping[str, object], *, meeting_ends_at: dt.datetime) -> dt.datetime:
+    """After the meeting, and after the form was finished: else every phone would seem to have a wrong clock."""
+    finished = dt.datetime.fromisoformat(str(answers["end"]))
+    return max(meeting_ends_at, finished) + dt.timedelta(minutes=15)
+
+
 def _write_head(kind: str, *, place: Place, day: dt.date, round_code: str, utc_offset: int, seed: str) -> Answers:
     zone = dt.timezone(dt.timedelta(hours=utc_offset))
     start = dt.datetime.combine(day, dt.time(9), zone) + dt.timedelta(minutes=int(draw(f"{seed}:start") * 300))

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from django.db import transaction
 
-from assessments.demo.answers import AREA, SUB_AREA, Place, plant_error, practice_answers
+from assessments.demo.answers import AREA, SUB_AREA, Place, plant_error, practice_answers, sent_at
 from assessments.demo.cast import hold_training
 from assessments.demo.kobo import DemoKobo
 from assessments.demo.splits import draw
@@ -259,7 +259,7 @@ def _row(kind: str, one: _Work) -> dict[str, object]:
     )
     for error in one.errors:
         answers = plant_error(answers, error)
-    moment = one.group.ends_at + timedelta(minutes=15)
+    moment = sent_at(answers, meeting_ends_at=one.group.ends_at)
     return {"answers": answers, "submitted_by": one.person.kobo_username, "submission_time": moment}
 
 

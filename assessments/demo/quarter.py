@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from django.db import transaction
 
-from assessments.demo.answers import AREA, SUB_AREA, sign_answers
+from assessments.demo.answers import AREA, SUB_AREA, sent_at, sign_answers
 from assessments.demo.figures import (
     ASSUMED_REGIONS,
     INVENTED_REGIONS,
@@ -178,7 +178,7 @@ def _rows(
         yield {
             "answers": sign_answers(form.answers, focus_group=group.code, enumerator=person.code),
             "submitted_by": person.kobo_username,
-            "submission_time": group.ends_at + timedelta(minutes=20),
+            "submission_time": sent_at(form.answers, meeting_ends_at=group.ends_at),
         }
 
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 from assessments.demo.load import load_demo
 from assessments.enums import STATUS_AT_KOBO, Bucket
 from assessments.kobo.practice.state import PracticeKobo
-from assessments.models import AssessmentRound, FocusGroupSession, KoboSubmission, StatusPush, SyncRun
+from assessments.models import AssessmentRound, FocusGroupSession, KoboSubmission, QualityFlag, StatusPush, SyncRun
 from assessments.selectors.coverage import coverage
 from assessments.selectors.kobo_status import proposal_for
 from assessments.selectors.open_work import open_work
@@ -94,6 +94,7 @@ def test_demo_gives_the_published_figures_and_a_round_in_every_state(tmp_path):
     states = {bucket for bucket, number in coverage(practice).buckets.items() if number}
     assert states == set(Bucket.values) - {Bucket.SHORTFALL}
     assert set(SyncRun.objects.values_list("outcome", flat=True)) == {"closed"}
+    assert not QualityFlag.objects.filter(check_code="clock_wrong").exists()
 
     trainings_have_their_people_and_tests()
     people_have_teams_absences_and_tasks()
