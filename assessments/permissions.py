@@ -3,6 +3,7 @@ services.
 """
 
 from assessments.models import FocusGroupSession, KoboSubmission, RoundTarget
+from dtm_ops.accounts.models import User
 from locations.models import AdminUnit
 from locations.permissions import has_desk, in_reach, is_administrator, is_coordinator, is_manager
 from locations.querysets import AnyUser
@@ -65,7 +66,7 @@ def can_match(user: AnyUser, submission: KoboSubmission | None = None) -> bool:
     return is_administrator(user) or can_review(user, submission)
 
 
-def is_own(user: AnyUser, submission: KoboSubmission) -> bool:
+def is_own(user: User, submission: KoboSubmission) -> bool:
     """Of the user's own work: also by a login that was theirs once, or that came with an entry merged into theirs."""
     person = submission.enumerator
     return person is not None and (person.user_id == user.pk or person.identities.filter(user=user.pk).exists())

@@ -1,6 +1,6 @@
 """The review desk: what came in, what speaks against it, and the decision."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.contrib import admin
@@ -82,10 +82,10 @@ def _can_be_approved(submission: KoboSubmission) -> str:
     return found or step_fits(REVIEW_STEPS, ReviewStatus.APPROVED, field="review_status")(submission)
 
 
-def _can_be_matched(submission: KoboSubmission) -> str:
+def _can_be_matched(submission: KoboSubmission, *, not_while: Sequence[ReviewStatus] = (ReviewStatus.APPROVED,)) -> str:
     if submission.deleted_at is not None:
         return _now("deleted at Kobo")
-    if submission.review_status == ReviewStatus.APPROVED:
+    if submission.review_status in not_while:
         return _now("not possible while it is “%(status)s”") % {"status": status_label(submission, "review_status")}
     return ""
 
@@ -93,9 +93,7 @@ def _can_be_matched(submission: KoboSubmission) -> str:
 def _can_be_named(submission: KoboSubmission) -> str:
     if submission.is_refused:
         return _now("has answers that cannot be read")
-    if submission.review_status == ReviewStatus.APPROVED_FIRST:
-        return _now("not possible while it is “%(status)s”") % {"status": status_label(submission, "review_status")}
-    return _can_be_matched(submission)
+    return _can_be_matched(submission, not_while=(ReviewStatus.APPROVED_FIRST, ReviewStatus.APPROVED))
 
 
 @admin.register(KoboSubmission)
